@@ -1,0 +1,139 @@
+"""The file of the saved state: one SQLite table of JSON texts by scope and key, in WAL mode."""
+
+import contextlib
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+_log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 1
+FILE_NAME = "state.sqlite"
+
+_TABLE = "CREATE TABLE IF NOT EXISTS state (scope TEXT, key TEXT, value TEXT, PRIMARY KEY (scope, key))"
+
+#: Scope and key of a value.
+Place = tuple[str, str]
+
+
+class StateError(Exception):
+    """The state cannot be used; the text says what was found and what to do."""
+
+
+class StateFile:
+    """An open state file. Made on one thread, then used on one other: the writer's."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file; a damaged one is put aside under a new name.
+
+        Raises StateError for a file of a newer version, sqlite3.Error or OSError for one that cannot be
+        used.
+        """
+        self.path = path
+        try:
+            self._database, self.texts = _opened(path)
+        except sqlite3.DatabaseError as fault:
+            if not _is_damage(fault):
+                raise
+            aside = _put_aside(path)
+            _log.error("state=%s damaged (%s): put aside as %s, starting empty", path, fault, aside.name)
+            self._database, self.texts = _opened(path)
+
+    def commit(self, changes: Mapping[Place, str | None]) -> None:
+        """Write changes; on the disk, as far as it tells the truth, on return. Raises sqlite3.Error."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for (scope, key), text in changes.items():
+                if text is None:
+                    self._database.execute("DELETE FROM state WHERE scope=? AND key=?", (scope, key))
+                else:
+                    self._database.execute(
+                        "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (scope, key, text)
+                    )
+            self._database.execute("COMMIT")
+        finally:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+def read_saved(directory: Path, scope: str, key: str) -> object:
+    """Read one saved value without locking, also while a bridge runs; None when there is none."""
+    path = directory / FILE_NAME
+    if not path.is_file():
+        return None
+    modes = ["mode=ro"]
+    if not path.with_name(f"{FILE_NAME}-wal").exists():
+        modes.append("immutable=1")  # closed well, in a directory this user may not write
+    for mode in modes:
+        with contextlib.suppress(sqlite3.Error, ValueError):
+            uri = f"file:{quote(str(path.absolute()))}?{mode}"
+            with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1.0)) as database:
+                row = database.execute(
+                    "SELECT value FROM state WHERE scope=? AND key=?", (scope, key)
+                ).fetchone()
+                found: object = None if row is None else json.loads(row[0])
+                return found
+    return None
+
+
+def _opened(path: Path) -> tuple[sqlite3.Connection, dict[Place, str]]:
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StateError(
+                f"{path} was written by a newer version: found schema {version}, expected at most "
+                f"{SCHEMA_VERSION}: run that version, or give this one another `state:` directory"
+            )
+        (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if sound != "ok":
+            raise sqlite3.DatabaseError(sound)
+        if version < SCHEMA_VERSION:
+            database.execute(_TABLE)
+            database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        texts: dict[Place, str] = {}
+        for scope, key, text in database.execute("SELECT scope, key, value FROM state"):
+            try:
+                json.loads(text)
+            except (TypeError, ValueError):
+                _log.error("state=%s scope=%s key=%s unreadable: dropped", path, scope, key)
+            else:
+                texts[scope, key] = text
+    except BaseException:
+        database.close()
+        raise
+    return database, texts
+
+
+def _is_damage(fault: sqlite3.DatabaseError) -> bool:
+    """True where the bytes are wrong; not for a file that is locked, full, read-only or out of reach."""
+    code = getattr(fault, "sqlite_errorcode", None)
+    if code is None:
+        return not isinstance(fault, sqlite3.OperationalError)
+    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return True
+    return code == sqlite3.SQLITE_ERROR and "no such" in str(fault)  # our version number, another's tables
+
+
+def _put_aside(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%S")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for number in range(2, 1000):
+        if not aside.exists():
+            break
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    path.rename(aside)
+    for part in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + part).rename(aside.with_name(aside.name + part))
+    return aside
