@@ -1,0 +1,61 @@
+"""What the site needs to know of register maps."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.register_maps.catalogue import Catalogue
+from bridge.register_maps.format import Kind
+from bridge.register_maps.positions import Problem
+
+_FILE_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class MapFacts:
+    """One map: the role it plays, and the `methods` by which readers look for it, None for all."""
+
+    kind: Kind = Kind.NATIVE
+    role: str | None = None
+    methods: frozenset[str] | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class MapShelf:
+    """The maps that a site file in `directory` may name."""
+
+    def __init__(self, catalogue: Catalogue, directory: Path) -> None:
+        self._catalogue = catalogue
+        self._directory = directory
+
+    def names(self) -> Collection[str]:
+        """Return the names of all shipped maps."""
+        return self._catalogue.names()
+
+    def facts(self, name: str) -> MapFacts | None:
+        """Return what a map is, with its own problems; None where there is no such map."""
+        if not self._exists(name):
+            return None
+        load = self._catalogue.load(name, self._directory)
+        if load.map is None:
+            return MapFacts(problems=load.errors)
+        detect = load.map.detect
+        limited = load.map.kind is Kind.PERSONA and detect is not None and bool(detect.methods)
+        return MapFacts(
+            kind=load.map.kind,
+            role=load.map.device.role or None,
+            methods=frozenset(detect.methods) if limited and detect is not None else None,
+        )
+
+    def _exists(self, name: str) -> bool:
+        if not is_file_name(name):
+            return name in self._catalogue.names()
+        try:
+            return (self._directory / name).exists()
+        except (OSError, ValueError):
+            return False
+
+
+def is_file_name(name: str) -> bool:
+    """True for a map named by its file, as `./mine.yaml`."""
+    return name.endswith(_FILE_ENDINGS)

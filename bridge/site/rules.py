@@ -1,0 +1,170 @@
+"""What the sections of a site mean together: names that exist, ports and units that do not clash."""
+
+import ipaddress
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+from bridge.register_maps.positions import Node, Problem
+from bridge.site.checked import at, did_you_mean
+from bridge.site.ports import port_fault, port_identity
+from bridge.site.sections import NOT_YET, Draft, PlacedDevice, PlacedListener, PlacedView
+
+
+def judge(draft: Draft, state: Path, problems: list[Problem], warnings: list[Problem]) -> None:
+    """Check all that needs no register map."""
+    _listeners(draft.listeners, problems)
+    _products(draft.devices, problems)
+    _leases(draft.devices, problems)
+    _ports(draft.devices, problems)
+    for placed in draft.views:
+        _view(draft, placed, problems)
+    _log(draft, problems)
+    _state(draft, state, problems)
+    _access(draft, warnings)
+    if not draft.device_names:
+        warnings.append(
+            draft.root.problem("found no devices: only the bridge's own unit 247 is served", "add devices")
+        )
+    if not draft.listeners and at(draft.root, ["listeners"]).value == []:
+        place = at(draft.root, ["listeners"])
+        warnings.append(
+            place.problem("found no listeners: nothing is served", 'add one: - {tcp: "0.0.0.0:502"}')
+        )
+
+
+def _listeners(listeners: Iterable[PlacedListener], problems: list[Problem]) -> None:
+    for first, second in itertools.combinations(listeners, 2):
+        if first.listener.tcp.clashes(second.listener.tcp):
+            place = at(second.node, ["tcp"])
+            other = at(first.node, ["tcp"])
+            message = f"found {second.listener.tcp}, which {_where(other)} listens on as {first.listener.tcp}"
+            problems.append(place.problem(message, "choose another port"))
+        if first.listener.name is not None and first.listener.name == second.listener.name:
+            message = (
+                f"found the listener name '{second.listener.name}' again, it stands in {_where(first.node)}"
+            )
+            problems.append(at(second.node, ["name"]).problem(message, "choose another name"))
+
+
+def _products(devices: Iterable[PlacedDevice], problems: list[Problem]) -> None:
+    for device in devices:
+        product = getattr(device.options, "product", "")
+        if product in device.family.later:
+            usable = ", ".join(["auto", *sorted(device.family.native_maps)])
+            place = at(device.node, ["product"])
+            problems.append(place.problem(f"product '{product}' {NOT_YET}", f"expected one of {usable}"))
+
+
+def _leases(devices: Iterable[PlacedDevice], problems: list[Problem]) -> None:
+    for device in devices:
+        for path, lease in device.options.lease.items():
+            key = at(device.node, ["lease"]).key_node(path)
+            if not path.startswith("/"):
+                problems.append(
+                    key.problem(f"found the path '{path}', expected one such as /Mode", "begin it with /")
+                )
+            if lease.safe is None and device.options.safe is None:
+                message = f"found a lease of {path} without 'safe', expected a value, release or hold"
+                problems.append(
+                    key.problem(message, "say what comes at its end: {time: 60 s, safe: release}")
+                )
+
+
+def _ports(devices: Iterable[PlacedDevice], problems: list[Problem]) -> None:
+    """Exclusive ports are well spelled, and no two devices share one under whatever names."""
+    taken: dict[str, PlacedDevice] = {}
+    for device in devices:
+        for port in device.family.ports(device.options):
+            place = at(device.node, ["port"])
+            fault = port_fault(port)
+            if fault is not None:
+                problems.append(place.problem(f"found the port '{port}', {fault}", _port_hint(port)))
+                continue
+            owner = taken.setdefault(port_identity(port), device)
+            if owner is not device:
+                message = f"found the port '{port}', which device '{owner.name}' has ({_where(owner.node)})"
+                problems.append(place.problem(message, "give each device a port of its own"))
+
+
+def _port_hint(port: str) -> str:
+    return f"did you mean '/dev/{port}'?" if port.startswith(("tty", "serial", "pts")) else ""
+
+
+def _view(draft: Draft, placed: PlacedView, problems: list[Problem]) -> None:
+    view, node = placed.view, placed.node
+    if view.role is not None:
+        problems.append(node.key_node("role").problem(f"'role' {NOT_YET}", "remove it"))
+    _known(at(node, ["device"]), view.device, "device", draft.device_names, problems)
+    for source, device in view.sources.items():
+        _known(at(node, ["sources", source]), device, "device", draft.device_names, problems)
+    if view.listeners is None:
+        return
+    if not view.listeners:
+        problems.append(at(node, ["listeners"]).problem("found an empty list, expected names of listeners"))
+    known = draft.listener_names | {listener.listener.url for listener in draft.listeners}
+    for number, name in enumerate(view.listeners):
+        _known(at(node, ["listeners", number]), name, "listener", known, problems)
+
+
+def _log(draft: Draft, problems: list[Problem]) -> None:
+    levels = at(draft.root, ["log", "devices"])
+    for name in draft.basics.log.devices:
+        _known(levels.key_node(name), name, "device", draft.device_names, problems)
+
+
+def _known(place: Node, name: str, what: str, names: frozenset[str], problems: list[Problem]) -> None:
+    if name not in names:
+        there = (
+            f"one of {', '.join(sorted(names))}" if names else f"a {what}, but the site has none with a name"
+        )
+        problems.append(
+            place.problem(f"found the unknown {what} '{name}', expected {there}", did_you_mean(name, names))
+        )
+
+
+def _state(draft: Draft, state: Path, problems: list[Problem]) -> None:
+    try:
+        wrong = state.exists() and not state.is_dir()
+    except (OSError, ValueError):
+        wrong = True
+    if wrong:
+        message = f"found the state directory {state}, which is none and cannot become one"
+        problems.append(at(draft.root, ["state"]).problem(message, "name a directory of the bridge's own"))
+
+
+def _access(draft: Draft, warnings: list[Problem]) -> None:
+    """Whoever may write but not read cannot even connect. Host names are not looked up here."""
+    access = draft.basics.access
+    if "write" not in access.model_fields_set:
+        return
+    readable = [net for entry in access.read if (net := _network(entry)) is not None]
+    if len(readable) < len(access.read):
+        return  # a host name among them may be just this one
+    for number, entry in enumerate(access.write):
+        network = _network(entry)
+        if network is not None and not any(_covers(wide, network) for wide in readable):
+            place = at(draft.root, ["access", "write", number])
+            warnings.append(
+                place.problem(f"found {entry}, which may write but not read", "add it to access.read")
+            )
+
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _network(entry: str) -> _Network | None:
+    try:
+        return ipaddress.ip_network(entry)
+    except ValueError:
+        return None
+
+
+def _covers(wide: _Network, narrow: _Network) -> bool:
+    if isinstance(wide, ipaddress.IPv4Network):
+        return isinstance(narrow, ipaddress.IPv4Network) and narrow.subnet_of(wide)
+    return isinstance(narrow, ipaddress.IPv6Network) and narrow.subnet_of(wide)
+
+
+def _where(node: Node) -> str:
+    return f"{node.file}:{node.line}"

@@ -1,0 +1,72 @@
+"""docs/site-file.md names every key there is, and its examples are right."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from bridge.adapters.base import LeaseOptions, WearOptions
+from bridge.adapters.vedirect.options import FAMILY, VeDirectOptions
+from bridge.site.loader import load_site
+from bridge.site.models import Access, Basics, Log, TcpListener, View
+from bridge.site.sections import KEYS, LATER, LATER_LISTENERS
+from tests.site.conftest import MAPS
+
+TEXT = (Path(__file__).parents[2] / "docs" / "site-file.md").read_text(encoding="utf-8")
+SECTIONS: dict[str, type[BaseModel]] = {
+    "## Top level": Basics,
+    "## `log`": Log,
+    "## `access`": Access,
+    "## `listeners`": TcpListener,
+    "## `devices`": VeDirectOptions,
+    "### `wear`": WearOptions,
+    "### `lease`": LeaseOptions,
+    "## `serve`": View,
+}
+
+
+def section(heading: str) -> str:
+    """The text below a heading, with the sections below it."""
+    level = heading.split(" ")[0]
+    _, _, rest = TEXT.partition(f"\n{heading}\n")
+    return re.split(rf"\n#{{2,{len(level)}}} ", rest)[0]
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_key_has_a_row(heading: str) -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", section(heading), re.MULTILINE))
+    assert set(SECTIONS[heading].model_fields) <= rows
+
+
+def test_every_section_has_a_row() -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", section("## Top level"), re.MULTILINE))
+    assert rows == KEYS
+
+
+@pytest.mark.parametrize("word", sorted(LATER | LATER_LISTENERS | FAMILY.later))
+def test_what_is_not_available_is_said(word: str) -> None:
+    assert f"`{word}`" in TEXT
+
+
+def test_whole_examples_are_right(tmp_path: Path) -> None:
+    examples = [e for e in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if "devices:" in e]
+    assert len(examples) == 2
+    for example in examples:
+        path = tmp_path / "site.yaml"
+        path.write_text(example)
+        found = load_site(path, {}, {"vedirect": FAMILY}, lambda state, device: None, MAPS)
+        assert found.problems == ()
+        assert found.warnings == ()
+
+
+def test_the_example_of_check_is_true(tmp_path: Path) -> None:
+    shown = re.search(
+        r"site\.yaml:(\d+):(\d+): found the unknown key 'unti'.*?\n +\d+ \| (.*)\n +\| ( *)\^", TEXT
+    )
+    assert shown is not None
+    assert len(shown[4]) == int(shown[2]) - 1
+    path = tmp_path / "site.yaml"
+    path.write_text("devices:\n" + "  #\n" * (int(shown[1]) - 2) + shown[3])
+    found = load_site(path, {}, {"vedirect": FAMILY}, lambda state, device: None, MAPS)
+    assert [(p.line, p.column) for p in found.problems] == [(int(shown[1]), int(shown[2]))]
