@@ -1,0 +1,192 @@
+"""A real adapter joined to a simulated charger in memory, on a clock that stands still until advanced.
+
+The line between them carries bytes at 19200 Bd of that clock; everything above it is the real thing.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from bridge.adapters.line import LineLost, PortMissing
+from bridge.adapters.pty import BYTES_PER_S_19200, Pacer
+from bridge.adapters.vedirect import adapter as adapter_module
+from bridge.adapters.vedirect.adapter import VeDirectAdapter
+from bridge.adapters.vedirect.options import VeDirectOptions
+from bridge.adapters.vedirect.simulator import ChargerSimulator
+from bridge.datastore.clock import ManualClock
+from bridge.datastore.device import Device
+from bridge.datastore.state import StateStore
+from bridge.datastore.store import Datastore
+from bridge.datastore.values import Origin, Outcome, Value, WriteAttempt, WriteRequest
+
+MODE, LIMIT = "/Mode", "/Settings/ChargeCurrentLimit"
+ON, OFF = 1, 4
+PERSON = Origin("modbus", "test")
+
+
+class JoinedLine:
+    """The bridge's end of a line in memory."""
+
+    def __init__(self, wire: "JoinedWire") -> None:
+        self.port = "joined"
+        self._wire = wire
+        self._unread = bytearray()
+        self._arrived = asyncio.Event()
+        self.lost = False
+        self.heard = False
+
+    def arrive(self, data: bytes) -> None:
+        self.heard = True
+        self._unread += data
+        self._arrived.set()
+
+    def lose(self) -> None:
+        self.lost = True
+        self._arrived.set()
+
+    async def read(self) -> bytes:
+        while not self._unread:
+            if self.lost:
+                raise LineLost(self.port, "unplugged")
+            self._arrived.clear()
+            await self._arrived.wait()
+        data = bytes(self._unread)
+        self._unread.clear()
+        return data
+
+    def write(self, data: bytes) -> None:
+        if self.lost:
+            raise LineLost(self.port, "unplugged")
+        self._wire.written(data)
+
+    async def drain(self) -> None:
+        return
+
+    def close(self) -> None:
+        self.lose()
+
+
+class JoinedWire:
+    """The device's end: what a simulator plays on."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._pacer = Pacer(clock, BYTES_PER_S_19200)
+        self._line: JoinedLine | None = None
+        self.simulator: ChargerSimulator | None = None
+        self.plugged = True
+
+    def open(self) -> JoinedLine:
+        if not self.plugged:
+            raise PortMissing("joined", "no such port")
+        self._line = JoinedLine(self)
+        return self._line
+
+    def written(self, data: bytes) -> None:
+        if self.simulator is not None:
+            self.simulator.hear(data)
+
+    async def send(self, data: bytes) -> None:
+        await self._pacer.send(data, self._hand_over)
+
+    async def unplug(self) -> None:
+        self.plugged = False
+        if self._line is not None:
+            self._line.lose()
+            self._line = None
+
+    async def replug(self) -> None:
+        self.plugged = True
+
+    def _hand_over(self, data: bytes) -> None:
+        if self._line is not None:
+            self._line.arrive(data)
+
+
+class Rig:
+    """A charger, its bridge side, and the clock of both. `state` may be handed from one rig to the next."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        state: StateStore | None = None,
+        simulator: ChargerSimulator | None = None,
+        clock: ManualClock | None = None,
+        options: Mapping[str, Any] | None = None,
+        **device: Any,
+    ) -> None:
+        self.clock = clock or ManualClock()
+        self.state = state or StateStore(None)
+        self.wire = JoinedWire(self.clock)
+        device.setdefault("flood", False)
+        self.simulator = simulator or ChargerSimulator(self.clock, **device)
+        self.wire.simulator = self.simulator
+        self.datastore = Datastore(self.clock, self.state)
+        self.device: Device = self.datastore.add("charger")
+        self.attempts: list[WriteAttempt] = []
+        self.datastore.attempted.connect(self.attempts.append)
+        self._options = VeDirectOptions(adapter="vedirect", port="joined", **(options or {}))
+        self._tasks: list[asyncio.Task[Any]] = []
+
+        async def open_line(*_: object) -> JoinedLine:
+            return self.wire.open()
+
+        monkeypatch.setattr(adapter_module, "open_line", open_line)
+
+    async def __aenter__(self) -> Self:
+        adapter = VeDirectAdapter(self.device, self._options, self.clock)
+        self._tasks = [
+            asyncio.create_task(self.simulator.play(self.wire)),
+            asyncio.create_task(self.datastore.run()),
+            asyncio.create_task(self.device.run(adapter)),
+            asyncio.create_task(adapter.run()),
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for task, outcome in zip(
+            self._tasks, await asyncio.gather(*self._tasks, return_exceptions=True), strict=True
+        ):
+            if not isinstance(outcome, asyncio.CancelledError):
+                raise AssertionError(f"{task} ended with {outcome!r}") from (  # noqa: TRY004
+                    outcome if isinstance(outcome, BaseException) else None
+                )
+
+    async def known(self) -> Self:
+        """Wait until the device is proven and its registers have been read."""
+        await self.clock.advance(6)
+        assert self.device.value(LIMIT) is not None
+        assert self.device.value(MODE) is not None
+        return self
+
+    def begin(
+        self, changes: Mapping[str, Value], within_s: float | None = None
+    ) -> "asyncio.Task[dict[str, Outcome]]":
+        return asyncio.create_task(self.device.write(WriteRequest(changes, PERSON), within_s))
+
+    async def write(self, changes: Mapping[str, Value]) -> dict[str, Outcome]:
+        """Write and let time pass until the outcome is known."""
+        task = self.begin(changes)
+        for _ in range(200):
+            await self.clock.advance(0.05)
+            if task.done():
+                return task.result()
+        raise AssertionError(f"no outcome of {changes} after 10 s")
+
+    @property
+    def frames(self) -> list[str]:
+        """The SET frames the device has received, as characters."""
+        return [
+            heard.raw.decode().strip() for heard in self.simulator.received if heard.raw.startswith(b":8")
+        ]
+
+
+__all__ = ["LIMIT", "MODE", "OFF", "ON", "JoinedWire", "Path", "Rig"]
