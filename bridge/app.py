@@ -1,0 +1,205 @@
+"""The composition root: builds the house of a site, and owns its lifetime.
+
+line -> codec -> adapter -> datastore -> image -> server -> wire, and a command the same way back
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from bridge.adapters.base import Adapter, Family
+from bridge.adapters.reconnect import supervise
+from bridge.datastore.clock import Clock, SystemClock
+from bridge.datastore.device import Device
+from bridge.datastore.points import GroupSpec
+from bridge.datastore.spec import PointSpec
+from bridge.datastore.state import StateStore
+from bridge.datastore.store import Datastore
+from bridge.datastore.values import LinkState
+from bridge.register_maps.bridge_unit import BridgeUnit
+from bridge.register_maps.catalogue import Catalogue
+from bridge.register_maps.format import RegisterMap
+from bridge.register_maps.image import UnitImage
+from bridge.register_maps.pending_unit import PendingUnit
+from bridge.server.access import Access
+from bridge.server.counters import GROUP, SPECS, Counters
+from bridge.server.listener import TcpListener
+from bridge.server.terms import Terms
+from bridge.server.units import BRIDGE_UNIT, Units
+from bridge.site.loader import SiteLoad
+from bridge.site.models import ServedUnit, Site
+
+_log = logging.getLogger(__name__)
+
+#: Name of the bridge's own device.
+BRIDGE = "bridge"
+_BRIDGE_MAP = "bridge"
+_UPTIME = PointSpec("/Uptime", "s")
+_OWN_GROUP = GroupSpec("bridge", stale_after_s=None)
+#: How often the server's counters become points.
+_COUNT_EVERY_S = 1.0
+
+
+class MapFault(Exception):  # noqa: N818 - a fault like the others of the house
+    """A register map cannot be loaded; the text says where and why."""
+
+
+class House:
+    """A site's rooms, joined. `run` serves until it is cancelled.
+
+    keep_state: False keeps nothing over a restart (the demo).
+    """
+
+    def __init__(
+        self,
+        load: SiteLoad,
+        families: Mapping[str, Family],
+        clock: Clock | None = None,
+        *,
+        keep_state: bool = True,
+    ) -> None:
+        assert load.site is not None  # noqa: S101 - callers report problems instead of building
+        self.site: Site = load.site
+        self.clock: Clock = clock or SystemClock()
+        self.state = StateStore(self.site.state if keep_state else None)
+        self.datastore = Datastore(self.clock, self.state)
+        self.counters = Counters()
+        self.listeners: list[TcpListener] = []
+        self._families = families
+        self._wanted = load.units
+        self._catalogue = Catalogue()
+        self._maps: dict[str, RegisterMap] = {}
+        self._adapters: dict[str, Adapter] = {}
+        self._units: dict[str, Units] = {}
+        self._images: dict[tuple[str, int], UnitImage] = {}
+        self._own_units: dict[str, BridgeUnit] = {}
+        self._building: set[asyncio.Task[None]] = set()
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Serve; `started` is called once all listeners answer. Ends orderly when cancelled.
+
+        Raises StateError, ListenError and MapFault, whose texts say what to do.
+        """
+        await asyncio.to_thread(self.state.open)
+        try:
+            await self._furnish()
+            async with asyncio.TaskGroup() as group:
+                for listener in self.listeners:
+                    await listener.start()
+                group.create_task(self.datastore.run(), name="freshness")
+                group.create_task(self._count(), name="counters")
+                group.create_task(self._access.run(), name="access")
+                for name, adapter in self._adapters.items():
+                    group.create_task(self._keep(self.datastore.devices[name], adapter), name=name)
+                started()
+        finally:
+            for listener in self.listeners:
+                await listener.stop()
+            for task in self._building:
+                task.cancel()
+            await asyncio.to_thread(self.state.close)
+
+    # -- building ----------------------------------------------------------------------------------
+
+    async def _furnish(self) -> None:
+        own = self.datastore.add(BRIDGE)
+        own.declare((*SPECS, _UPTIME), (GROUP, _OWN_GROUP), ())
+        own.set_link(LinkState.ONLINE)
+        for name, options in self.site.devices.items():
+            device = self.datastore.add(
+                name, options.wear.limits(), options.leases(), resume_within_s=options.resume_within
+            )
+            self._adapters[name] = self._families[options.adapter].make(device, options, self.clock)
+            device.learnt.connect(lambda _, name=name: self._learnt(name))  # type: ignore[misc]
+        wanted_maps = (self._map_of(wanted) for wanted in self._wanted)
+        for map_name in {_BRIDGE_MAP, *(found for found in wanted_maps if found is not None)}:
+            self._maps[map_name] = await self._load(map_name)
+        self._access = Access(self.site.access.read, self.site.access.write, clock=self.clock)
+        for listen in self.site.listeners:
+            units = self._units[listen.url] = Units()
+            terms = Terms(
+                name=listen.name or listen.url,
+                units=units,
+                access=self._access,
+                clock=self.clock,
+                counters=self.counters,
+                write=listen.write,
+                reply_within_s=listen.reply_within,
+            )
+            self.listeners.append(TcpListener(listen.tcp.host, listen.tcp.port, terms))
+            if listen.serves(BRIDGE_UNIT):
+                own_unit = BridgeUnit(self._maps[_BRIDGE_MAP], own, self.clock)
+                self._own_units[listen.url] = own_unit
+                units.put(BRIDGE_UNIT, own_unit)
+        for wanted in self._wanted:
+            self._serve(wanted)
+
+    def _serve(self, wanted: ServedUnit) -> None:
+        """Put a unit on its listener: its image where its map is known, else its status block alone."""
+        device = self.datastore.devices[wanted.device]
+        own_unit = self._own_units.get(wanted.listener)
+        if own_unit is not None:
+            own_unit.add(wanted.unit, device)
+        name = self._map_of(wanted)
+        image: UnitImage | PendingUnit = PendingUnit(device, wanted.unit)
+        if name is not None:
+            sources = {alias: self.datastore.devices[of] for alias, of in (wanted.sources or {}).items()}
+            sources = {**self.datastore.devices, **sources}
+            image = self._images[wanted.listener, wanted.unit] = UnitImage(
+                self._maps[name], device, self.clock, wanted.unit, sources
+            )
+        self._units[wanted.listener].put(wanted.unit, image, wanted.reply_within)
+
+    async def _load(self, name: str) -> RegisterMap:
+        load = await asyncio.to_thread(self._catalogue.load, name, self.site.directory)
+        if load.map is None:
+            raise MapFault("; ".join(str(error) for error in load.errors))
+        return load.map
+
+    def _map_of(self, wanted: ServedUnit) -> str | None:
+        if wanted.map is not None:
+            return wanted.map
+        options = self.site.devices[wanted.device]
+        return self._families[options.adapter].native_map(
+            options, self.datastore.devices[wanted.device].identity
+        )
+
+    def _learnt(self, name: str) -> None:
+        """Give the units of a device their images once its product class is known."""
+        waiting = [
+            wanted
+            for wanted in self._wanted
+            if wanted.device == name and (wanted.listener, wanted.unit) not in self._images
+        ]
+        if any(self._map_of(wanted) is not None for wanted in waiting):
+            task = asyncio.create_task(self._complete(waiting))
+            self._building.add(task)
+            task.add_done_callback(self._building.discard)
+
+    async def _complete(self, waiting: list[ServedUnit]) -> None:
+        for wanted in waiting:
+            name = self._map_of(wanted)
+            if name is not None and name not in self._maps:
+                self._maps[name] = await self._load(name)
+            if (wanted.listener, wanted.unit) not in self._images:
+                self._serve(wanted)
+
+    # -- living ------------------------------------------------------------------------------------
+
+    async def _keep(self, device: Device, adapter: Adapter) -> None:
+        """Run one device for ever: its session and, beside it, its commands and set-points."""
+
+        async def live() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(device.run(adapter))
+                group.create_task(adapter.run())
+
+        await supervise(device.name, self.clock, live)
+
+    async def _count(self) -> None:
+        own = self.datastore.devices[BRIDGE]
+        began = self.clock.monotonic()
+        while True:
+            own.publish(GROUP.name, self.counters.snapshot())
+            own.publish(_OWN_GROUP.name, {_UPTIME.path: int(self.clock.monotonic() - began)})
+            await self.clock.sleep(_COUNT_EVERY_S)

@@ -1,0 +1,77 @@
+"""The demonstration: simulated equipment behind a real bridge, on this machine alone."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.site.models import ServedUnit
+
+LISTENER = "127.0.0.1:5020"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedDevice:
+    """One device of the demonstration: its line in the site file, and the simulator that plays it."""
+
+    name: str
+    unit: int
+    map: str
+    family: str
+    product: str
+    serial: str
+
+    def site_line(self, link: Path) -> str:
+        """Return the device's line of the site file."""
+        return f'  {self.name}: {{adapter: {self.family}, port: "{link}", unit: {self.unit}}}'
+
+    def simulate(self, link: Path) -> list[str]:
+        """Return the command that plays it."""
+        return [
+            *(sys.executable, "-m", "bridge", "simulate", self.family, "--product", self.product),
+            *("--serial", self.serial, "--link", str(link)),
+        ]
+
+
+DEVICES = (SimulatedDevice("charger", 20, "bluesmart_charger", "vedirect", "ac_charger", "SIM2230A334"),)
+
+
+def demo_units() -> tuple[ServedUnit, ...]:
+    """Return the units of the demonstration, as `read --demo` and its like expect them."""
+    return tuple(ServedUnit(f"tcp://{LISTENER}", d.unit, d.name, d.map, None) for d in DEVICES)
+
+
+def site_text(folder: Path) -> str:
+    """Return the demonstration's site file, its ports in `folder`."""
+    lines = [
+        "site: Demonstration",
+        f'state: "{folder / "state"}"',
+        "listeners:",
+        f'  - {{tcp: "{LISTENER}", name: demo}}',
+        "devices:",
+        *(device.site_line(folder / device.name) for device in DEVICES),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@contextlib.asynccontextmanager
+async def simulators(folder: Path) -> AsyncIterator[None]:
+    """Play every device in a process of its own, until the block ends."""
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *device.simulate(folder / device.name),
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        for device in DEVICES
+    ]
+    try:
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        for process in processes:
+            await process.wait()

@@ -1,0 +1,55 @@
+"""Log lines: one an event, `time level key=value ...`, to standard error."""
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+
+
+class _Lines(logging.Formatter):
+    """`2026-05-01T12:00:00.123+0000 INFO device=charger link=online`; a traceback only at debug level."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
+        """Return the record's time, in the machine's time zone."""
+        moment = time.localtime(record.created)
+        return (
+            f"{time.strftime('%Y-%m-%dT%H:%M:%S', moment)}.{record.msecs:03.0f}{time.strftime('%z', moment)}"
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line; what an exception says joins it, its traceback follows at debug level only."""
+        if record.exc_info and record.levelno > logging.DEBUG:
+            fault = record.exc_info[1]
+            record.exc_text = ""
+            line = f"{super().format(record)} ({type(fault).__name__}: {fault})"
+            return " ".join(line.split())
+        return super().format(record)
+
+
+class _PerDevice(logging.Filter):
+    """Lets a line of a device through by that device's own level."""
+
+    def __init__(self, level: int, devices: Mapping[str, int]) -> None:
+        super().__init__()
+        self._level = level
+        self._devices = {f"device={name}": level for name, level in devices.items()}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Judge by `device=NAME` at the line's start."""
+        if self._devices:
+            first = record.getMessage().partition(" ")[0]
+            return record.levelno >= self._devices.get(first, self._level)
+        return record.levelno >= self._level
+
+
+def start_logging(level: str, devices: Mapping[str, str]) -> None:
+    """Send the bridge's log to standard error; `devices` have levels of their own."""
+    numbers = {name: logging.getLevelNamesMapping()[word.upper()] for name, word in devices.items()}
+    base = logging.getLevelNamesMapping()[level.upper()]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(_PerDevice(base, numbers))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("bridge").setLevel(min([base, *numbers.values()]))
