@@ -40,7 +40,7 @@ _OWN_GROUP = GroupSpec("bridge", stale_after_s=None)
 _COUNT_EVERY_S = 1.0
 
 
-class MapFault(Exception):  # noqa: N818 - a fault like the others of the house
+class MapFault(Exception):
     """A register map cannot be loaded; the text says where and why."""
 
 

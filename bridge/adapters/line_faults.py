@@ -20,7 +20,7 @@ from pathlib import Path
 _BY_ID = Path("/dev/serial/by-id")
 
 
-class LineFault(Exception):  # noqa: N818 - a fault in the sense of the field, not of the code
+class LineFault(Exception):
     """A port that cannot be opened or a line that broke; the text says what to do.
 
     `word` names the kind in logs, `reason` is the text without the port's name.

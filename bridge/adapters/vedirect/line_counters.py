@@ -4,13 +4,10 @@ import logging
 from dataclasses import dataclass
 
 from bridge.adapters.vedirect.product import LINE
-from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device
 
 _log = logging.getLogger(__name__)
 
-#: How often the counters are published, in seconds.
-_EVERY_S = 0.5
 #: Complaints of the device about frames nobody sent: its receive line picks up noise or floats.
 _WIRING_HINT = 5
 
@@ -24,13 +21,9 @@ class LineCounters:
     text_errors: int = 0
     hex_errors: int = 0
     framing_replies: int = 0
-    published_at: float = float("-inf")
 
-    def publish(self, device: Device, clock: Clock) -> None:
-        """Show the counters, at most twice a second."""
-        if clock.monotonic() - self.published_at < _EVERY_S:
-            return
-        self.published_at = clock.monotonic()
+    def publish(self, device: Device) -> None:
+        """Show the counters."""
         device.publish(
             LINE,
             {

@@ -67,6 +67,8 @@ class Session:
                 data = await self._read(polling)
                 for message in self._decoder.receive(data, self._clock.monotonic()):
                     self._take(message)
+                if self._known.admitted:
+                    self._counters.publish(self._device)
         finally:
             polling.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
@@ -109,8 +111,6 @@ class Session:
             else:
                 self._counters.hex_errors += 1
             self._device.count_error()
-        if self._known.admitted:
-            self._counters.publish(self._device, self._clock)
 
     def _text(self, fields: Mapping[str, str]) -> None:
         self._heard_at = self._clock.monotonic()
