@@ -15,7 +15,7 @@ from bridge.datastore.points import GroupSpec
 from bridge.datastore.spec import PointSpec
 from bridge.datastore.state import StateStore
 from bridge.datastore.store import Datastore
-from bridge.datastore.values import LinkState
+from bridge.datastore.values import Identity, LinkState
 from bridge.register_maps.bridge_unit import BridgeUnit
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.format import RegisterMap
@@ -74,6 +74,8 @@ class House:
         self._images: dict[tuple[str, int], UnitImage] = {}
         self._own_units: dict[str, BridgeUnit] = {}
         self._building: set[asyncio.Task[None]] = set()
+        self._relearning = False
+        self._doubles: set[str] = set()
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve; `started` is called once all listeners answer. Ends orderly when cancelled.
@@ -110,7 +112,7 @@ class House:
                 name, options.wear.limits(), options.leases(), resume_within_s=options.resume_within
             )
             self._adapters[name] = self._families[options.adapter].make(device, options, self.clock)
-            device.learnt.connect(lambda _, name=name: self._learnt(name))  # type: ignore[misc]
+            device.learnt.connect(self._learnt)
         wanted_maps = (self._map_of(wanted) for wanted in self._wanted)
         for map_name in {_BRIDGE_MAP, *(found for found in wanted_maps if found is not None)}:
             self._maps[map_name] = await self._load(map_name)
@@ -141,14 +143,20 @@ class House:
         if own_unit is not None:
             own_unit.add(wanted.unit, device)
         name = self._map_of(wanted)
+        former = self._images.pop(self._key(wanted), None)
+        if former is not None:
+            former.close()
         image: UnitImage | PendingUnit = PendingUnit(device, wanted.unit)
-        if name is not None:
+        if name is not None and not self._is_double(wanted.device):
             sources = {alias: self.datastore.devices[of] for alias, of in (wanted.sources or {}).items()}
             sources = {**self.datastore.devices, **sources}
-            image = self._images[wanted.listener, wanted.unit] = UnitImage(
-                self._maps[name], device, self.clock, wanted.unit, sources
-            )
+            image = UnitImage(self._maps[name], device, self.clock, wanted.unit, sources)
+            self._images[self._key(wanted)] = image
         self._units[wanted.listener].put(wanted.unit, image, wanted.reply_within)
+
+    @staticmethod
+    def _key(wanted: ServedUnit) -> tuple[str, int]:
+        return wanted.listener, wanted.unit
 
     async def _load(self, name: str) -> RegisterMap:
         load = await asyncio.to_thread(self._catalogue.load, name, self.site.directory)
@@ -164,25 +172,43 @@ class House:
             options, self.datastore.devices[wanted.device].identity
         )
 
-    def _learnt(self, name: str) -> None:
-        """Give the units of a device their images once its product class is known."""
-        waiting = [
-            wanted
-            for wanted in self._wanted
-            if wanted.device == name and (wanted.listener, wanted.unit) not in self._images
-        ]
-        if any(self._map_of(wanted) is not None for wanted in waiting):
-            task = asyncio.create_task(self._complete(waiting))
+    def _learnt(self, _: Identity) -> None:
+        """Serve anew what has become known: a product class, a serial number seen before elsewhere."""
+        if not self._relearning:
+            self._relearning = True
+            task = asyncio.create_task(self._serve_anew())
             self._building.add(task)
             task.add_done_callback(self._building.discard)
 
-    async def _complete(self, waiting: list[ServedUnit]) -> None:
-        for wanted in waiting:
+    async def _serve_anew(self) -> None:
+        self._relearning = False
+        for wanted in self._wanted:
             name = self._map_of(wanted)
             if name is not None and name not in self._maps:
                 self._maps[name] = await self._load(name)
-            if (wanted.listener, wanted.unit) not in self._images:
+            if (name is not None and not self._is_double(wanted.device)) != (
+                self._key(wanted) in self._images
+            ):
                 self._serve(wanted)
+
+    def _is_double(self, name: str) -> bool:
+        """True for a device with the serial number of an earlier one: clients could not tell them apart."""
+        identity = self.datastore.devices[name].identity
+        if identity is None or not identity.serial:
+            return False
+        for earlier in self.datastore:
+            if earlier.name == name:
+                return False
+            if earlier.identity is not None and earlier.identity.serial == identity.serial:
+                if name not in self._doubles:
+                    self._doubles.add(name)
+                    _log.error(
+                        "device=%s has the serial %s of device %s: its units answer 0B; name the right ports in "
+                        "the site file, or give one of them another `serial:`",
+                        name, identity.serial, earlier.name,
+                    )  # fmt: skip
+                return True
+        return False
 
     # -- living ------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ ACKNOWLEDGE = 0x05
 NO_RESPONSE = 0x0B
 
 
-class ExceptionReply(Exception):  # noqa: N818 - Modbus calls it an exception reply
+class ExceptionReply(Exception):
     """The bridge answered with a Modbus exception; `code` is its number."""
 
     def __init__(self, code: int) -> None:

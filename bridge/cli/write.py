@@ -100,7 +100,7 @@ async def _write(target: Target, device: str, path: str, text: str) -> Written:
         return Written(outcome, reason, after)
 
 
-class _NotSent(Exception):  # noqa: N818 - nothing failed, nothing was sent
+class _NotSent(Exception):
     """The register cannot take the value; the text says why."""
 
 

@@ -103,6 +103,15 @@ class CommandDesk:
         """True while a change of the point is queued or with the adapter."""
         return self._newest(path) is not None
 
+    def overrule(self, path: Path, value: Value) -> None:
+        """Make a wish that cannot be sent the wanted one, so that the adapter gives up what it is sending."""
+        if self.wanted(path) in (None, value):
+            return
+        change = Change(path, value, Origin("overruled"), 0)
+        change.finish(Outcome.OFFLINE)
+        self._wire.enter(change)
+        self._wire.leave(change)
+
     def drop_all(self, outcome: Outcome) -> None:
         """End every waiting change, as when the line goes down; those on the wire end by themselves."""
         while self._queued:

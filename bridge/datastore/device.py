@@ -192,6 +192,8 @@ class Device:
         if barrier is not None:
             outcome, reason = barrier
             for path, value in changes.items():
+                if self.spec(path).is_off(value):
+                    self._desk.overrule(path, value)
                 self._wishes.off_failed(path, value)
             for attempt in attempts:
                 self._attempts.end(attempt, outcome, reason=reason)

@@ -5,7 +5,7 @@ from bridge.register_maps.format import ADDRESS_MAX, Coil, Source, SourcePoint, 
 from bridge.register_maps.positions import Node
 from bridge.register_maps.sources import read_source
 
-_KEYS = {
+KEYS = {
     Table.COILS: frozenset({"address", "path", "source", "on", "off", "mirror", "write"}),
     Table.DISCRETE: frozenset({"address", "path", "source", "on", "off"}),
 }
@@ -17,7 +17,7 @@ def read_bits(nodes: list[Node], table: Table, faults: Faults) -> list[Coil]:
     what = "coil" if table is Table.COILS else "discrete input"
     found = []
     for node in nodes:
-        fields = Fields(node, faults, what, _KEYS[table])
+        fields = Fields(node, faults, what, KEYS[table])
         if isinstance(node.value, dict) and (coil := _bit(fields, table, faults)) is not None:
             found.append(coil)
     return found

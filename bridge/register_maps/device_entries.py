@@ -9,10 +9,10 @@ from bridge.register_maps.type_entries import TypeReader
 from bridge.register_maps.types import HexType, TextType
 
 _DEVICE_TEXTS = ("vendor_id", "vendor_name", "product_name", "role")
-_DEVICE_KEYS = frozenset(
+DEVICE_KEYS = frozenset(
     {*_DEVICE_TEXTS, *("product_id", "instance", "min_timeout", "access", "hole_max", "fast")}
 )
-_DETECT_KEYS = frozenset(
+DETECT_KEYS = frozenset(
     {*("address", "type", "length", "little", "encoding", "values"), *("methods", "units", "rates")}
 )
 _METHODS = ("tcp", "rtu", "udp")
@@ -23,7 +23,7 @@ def read_device(node: Node | None, faults: Faults, base: DeviceInfo) -> DeviceIn
     """Return `base` with what a `device:` says."""
     if node is None:
         return base
-    fields = Fields(node, faults, "device", _DEVICE_KEYS)
+    fields = Fields(node, faults, "device", DEVICE_KEYS)
     texts = {key: fields.text(key) for key in _DEVICE_TEXTS}
     product_id = fields.integer("product_id", 0, 0xFFFF)
     instance = fields.integer("instance", 0, 0xFFFF)
@@ -64,7 +64,7 @@ def read_detect(node: Node | None, faults: Faults) -> Detect | None:
     """Return the model register; None without one or after a fault."""
     if node is None:
         return None
-    fields = Fields(node, faults, "detect", _DETECT_KEYS)
+    fields = Fields(node, faults, "detect", DETECT_KEYS)
     address = need_integer(fields, "address", 0, ADDRESS_MAX)
     kind = TypeReader(faults).read(fields, elsewhere=("values",))
     text = isinstance(kind, TextType | HexType)

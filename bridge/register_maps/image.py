@@ -7,7 +7,7 @@ clock, so a late freshness watch cannot sell an old value as new.
 
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.datastore.clock import Clock
@@ -16,8 +16,6 @@ from bridge.datastore.values import LinkState, Path, Quality, Value
 from bridge.register_maps.blocks.status import STATUS_ADDRESS, STATUS_LENGTH, pack_status
 from bridge.register_maps.format import (
     Coil,
-    Kind,
-    Missing,
     Register,
     RegisterMap,
     Source,
@@ -26,8 +24,8 @@ from bridge.register_maps.format import (
     Table,
 )
 from bridge.register_maps.layout import Entry, layout_of
-from bridge.register_maps.packing import encode, pattern
-from bridge.register_maps.sums import HeldSums, add_up
+from bridge.register_maps.showing import policy_for, registers_of
+from bridge.register_maps.supply import ABSENT, NEVER_HEARD, Sums, Supplied, first_of
 from bridge.register_maps.tables import TableImage
 from bridge.register_maps.types import BitType
 from bridge.register_maps.writing import (
@@ -64,14 +62,14 @@ class UnitImage:
     __slots__ = (
         "_always_alive",
         "_disconnect",
-        "_failing",
         "_foreign",
         "_foreign_alive",
         "_fresh_until",
-        "_held",
         "_layout",
         "_marked",
         "_monotonic",
+        "_shown",
+        "_sums",
         "_tables",
         "device",
         "map",
@@ -107,13 +105,15 @@ class UnitImage:
         known = {**(sources or {}), device.name: device}
         self._foreign = {name: known[name] for name in sorted(self._layout.foreign_feeds) if name in known}
         self._foreign_alive = dict.fromkeys(self._foreign, False)
-        self._failing: set[Entry] = set()
         self._marked: set[Entry] = set()
-        self._held = HeldSums(device.memory)
+        #: Registers whose last value may be held, as it was shown.
+        self._shown: set[Register] = set()
+        self._sums = Sums(device.memory)
         self._fresh_until = -math.inf
         self._disconnect = [
             device.changed.connect(self._changed),
             device.link_changed.connect(self._judge_again),
+            device.learnt.connect(self._fill),
         ]
         for name, foreign in self._foreign.items():
             self._disconnect.append(foreign.changed.connect(_Foreign(self, name)))
@@ -261,7 +261,7 @@ class UnitImage:
         if self._foreign:
             self._judge_foreign()
         alive_until = math.inf if self._always_alive else self.device.alive_until
-        if self._failing or now >= alive_until:
+        if self._sums.failing or now >= alive_until:
             return False
         ends = [alive_until, self.device.next_deadline()]
         for device in self._foreign.values():
@@ -281,100 +281,62 @@ class UnitImage:
     def _device(self, point: SourcePoint) -> Device | None:
         return self.device if point.device is None else self._foreign.get(point.device)
 
-    def _read(self, point: SourcePoint) -> tuple[Value | None, Quality, bool]:
-        """Return a point's value, its quality, and whether it was ever heard."""
+    def _read(self, point: SourcePoint) -> Supplied:
         device = self._device(point)
-        if device is None or not device.has(point.path):
-            return None, Quality.ABSENT, False
+        if device is None:
+            return NEVER_HEARD
+        lost = device is not self.device and not device.alive
+        if not device.has(point.path):
+            return NEVER_HEARD if lost else ABSENT
         reading = device.reading(point.path)
-        if device is not self.device and not device.alive:
-            return None, Quality.STALE, reading.age_s is not None
+        heard = reading.age_s is not None
+        if lost or reading.quality is Quality.STALE:
+            return Supplied(None, stale=True, heard=heard)
         value = reading.value
-        if point.negate and value is not None and not isinstance(value, str):
-            value = -value
-        return value, reading.quality, reading.age_s is not None
+        return Supplied(-value if point.negate and isinstance(value, int | float) else value, heard=heard)
 
-    def _resolve(self, entry: Entry, source: Source) -> tuple[Value | None, Quality]:
-        if source.total:
-            return self._total(entry, source)
-        quality = Quality.ABSENT
-        for point in source.points:
-            value, found, heard = self._read(point)
-            if found is Quality.OK or (found is Quality.STALE and heard):
-                return value, found
-            if found is Quality.STALE:
-                quality = Quality.STALE
-        return None, quality
+    def _supplied(self, entry: Entry, source: Source) -> Supplied:
+        if not source.total:
+            return first_of(source.points, self._read)
+        key = f"sum {self.unit} {entry.table} {entry.address}"
+        return self._sums.total(key, source, self._read, self._monotonic())
 
-    def _total(self, entry: Entry, source: Source) -> tuple[Value | None, Quality]:
-        """Add up what is there; what a stale source does to the sum is the map's choice."""
-        found = add_up(
-            (value, quality is Quality.STALE) for value, quality, _ in map(self._read, source.points)
-        )
-        total: float | None = found.total
-        if source.missing is Missing.HOLD:
-            key = f"sum {self.unit} {entry.table} {entry.address}"
-            if not found.stale and total is not None:
-                self._held.keep(key, total, self._monotonic())
-            elif found.stale:
-                total = self._held.last(key)
-                return total, Quality.STALE if total is None else Quality.OK
-        elif found.stale and source.missing is Missing.ZERO:
-            total = total or 0.0
-        elif found.stale:
-            self._failing.add(entry)
-            return None, Quality.STALE
-        self._failing.discard(entry)
-        return total, Quality.ABSENT if total is None else Quality.OK
-
-    def _entries(self) -> Iterator[Entry]:
-        yield from self.map.registers
-        yield from self.map.coils
+    def _fill(self, _: object = None) -> None:
+        """Encode everything, at the start and when the device turns out to be another."""
+        self._fresh_until = -math.inf
+        for register in self.map.registers:
+            self._update(register)
+        for coil in self.map.coils:
+            self._update(coil)
 
     def _update(self, entry: Entry) -> None:
         """Encode one entry from its source."""
         if entry.source is None:
             return
         if isinstance(entry, Coil):
-            self._update_coil(entry, *self._resolve(entry, entry.source))
+            self._update_coil(entry, self._supplied(entry, entry.source))
         elif not entry.alias and not entry.self_clearing:  # which read 0, as the client writes them again
-            self._update_register(entry, *self._resolve(entry, entry.source))
+            self._update_register(entry, self._supplied(entry, entry.source))
 
-    def _update_coil(self, coil: Coil, value: Value | None, quality: Quality) -> None:
-        self._mark(coil, stale=quality is Quality.STALE)
-        on = value is not None and coil.switch.reads(value)
+    def _update_coil(self, coil: Coil, supplied: Supplied) -> None:
+        self._mark(coil, stale=supplied.stale)
+        on = supplied.value is not None and coil.switch.reads(supplied.value)
         self._tables[coil.table].replace(coil.address, b"1" if on else b"0")
 
-    def _update_register(self, register: Register, value: Value | None, quality: Quality) -> None:
-        kind = register.type
-        policy = (register.stale or self.map.stale) if quality is Quality.STALE else None
-        if policy is Stale.INVALID and isinstance(kind, BitType):
-            policy = Stale.EXCEPTION  # a bit has no pattern that says "no value"
+    def _update_register(self, register: Register, supplied: Supplied) -> None:
+        policy = policy_for(self.map, register, supplied, holding=register in self._shown)
         self._mark(register, stale=policy is Stale.EXCEPTION)
-        if policy is Stale.HOLD and self._filled:
+        if policy is Stale.HOLD:
             return
-        if quality is Quality.OK and value is not None:
-            data = self._encoded(register, value)
-        elif policy is Stale.ZERO or (quality is Quality.ABSENT and self._absent_is_zero(register)):
-            data = bytes(2 * register.length)
-        else:
-            data = pattern(kind, register.invalid)
-        table = self._tables[register.table]
+        if (register.stale or self.map.stale) is Stale.HOLD:
+            (self._shown.discard if supplied.stale else self._shown.add)(register)
+        data = registers_of(self.map, register, supplied, policy)
+        table, kind = self._tables[register.table], register.type
         if isinstance(kind, BitType):
             word = table.word(register.end - 1) & ~kind.mask | int.from_bytes(data[-2:], "big")
             table.replace(register.end - 1, word.to_bytes(2, "big"))
         else:
             table.replace(register.address, data)
-
-    def _absent_is_zero(self, register: Register) -> bool:
-        """Clients of personas know no invalid pattern: a measurement that is not there reads 0."""
-        return self.map.kind is Kind.PERSONA and register.invalid is None
-
-    @staticmethod
-    def _encoded(register: Register, value: Value) -> bytes:
-        if register.switch is not None:
-            return b"\0\1" if register.switch.reads(value) else b"\0\0"
-        return encode(register.type, value, register.scale, register.invalid)
 
     def _mark(self, entry: Entry, *, stale: bool) -> None:
         if stale is (entry in self._marked):

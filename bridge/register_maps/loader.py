@@ -17,7 +17,7 @@ from bridge.register_maps.format import Coil, Kind, Register, RegisterMap, Stale
 from bridge.register_maps.positions import Node, compose
 from bridge.register_maps.types import Value
 
-_KEYS = frozenset(
+KEYS = frozenset(
     {
         *("name", "title", "kind", "extends", "device", "detect", "stale"),
         *("registers", "coils", "discrete_inputs", "constants"),
@@ -62,7 +62,7 @@ class _MapReader:
     """Reads one file's top level."""
 
     def __init__(self, node: Node, faults: Faults, name: str, kind: Kind, extend: Extend | None) -> None:
-        self._fields = Fields(node, faults, "map", _KEYS)
+        self._fields = Fields(node, faults, "map", KEYS)
         self._faults = faults
         self._name = name
         self._kind = kind

@@ -1,7 +1,7 @@
 """Scale arithmetic: a point's value to its registers and back.
 
 Published value = raw / scale, as in dbus-modbus-client 1.83. A value is encoded by rounding half to even the
-exact decimal product of the value as people write it and the scale: 2.675 at scale 100 is 268, not the 267
+exact decimal product of the value as people write it and the scale: 0.575 at scale 100 is 58, not the 57
 its binary neighbour would give. What does not fit becomes the invalid pattern; nothing wraps or saturates.
 """
 

@@ -146,7 +146,7 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return plain[found[0]] if found else None
 
 
-class _Stop(Exception):  # noqa: N818 - ends the reading, is no error of its own
+class _Stop(Exception):
     """The text cannot be read further; its problem is already noted."""
 
 

@@ -70,6 +70,7 @@ class ScriptedAdapter:
         self.expiry_hangs = False
         self.expiries: list[tuple[float, tuple[Path, ...]]] = []
         self.stored: float = 16
+        self.also_wears: dict[Path, Wear] = {}
         self.before_frame: Callable[[], None] = lambda: None
 
     @property
@@ -86,9 +87,10 @@ class ScriptedAdapter:
 
     def wears(self, changes: Mapping[Path, Value]) -> Mapping[Path, Wear]:
         wish = changes.get("/Limit")
+        also = {path: wear for path, wear in self.also_wears.items() if path in changes}
         if not isinstance(wish, int | float) or wish in (0, self.stored):
-            return {}
-        return {"/Limit": Wear.LOWER if wish < self.stored else Wear.RAISE}
+            return also
+        return {"/Limit": Wear.LOWER if wish < self.stored else Wear.RAISE, **also}
 
     async def command(self, changes: Mapping[Path, Value], deadline: float) -> Mapping[Path, Outcome]:
         call = Call(changes, deadline)

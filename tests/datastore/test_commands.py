@@ -23,7 +23,9 @@ async def test_the_adapters_word_is_told(outcome: Outcome) -> None:
 async def test_a_batch_goes_out_as_one_and_in_its_order() -> None:
     async with running() as rig:
         assert await rig.write(Limit=5, Mode=ON, Fan=9) == [CONFIRMED] * 3
-        assert [list(sent.items()) for sent in rig.adapter.sent] == [[("/Limit", 5), ("/Mode", ON), ("/Fan", 9)]]
+        assert [list(sent.items()) for sent in rig.adapter.sent] == [
+            [("/Limit", 5), ("/Mode", ON), ("/Fan", 9)]
+        ]
 
 
 async def test_one_batch_on_the_wire_the_newest_waits_the_others_are_superseded() -> None:
@@ -68,7 +70,11 @@ async def test_an_equal_value_does_not_join_past_a_newer_one() -> None:
 async def test_a_batch_partly_superseded_goes_on_with_the_rest() -> None:
     async with running() as rig:
         rig.adapter.slow = True
-        first, second, third = await rig.begin(Fan=1), await rig.begin(Fan=2, Name="a"), await rig.begin(Fan=3)
+        first, second, third = (
+            await rig.begin(Fan=1),
+            await rig.begin(Fan=2, Name="a"),
+            await rig.begin(Fan=3),
+        )
         await rig.hear()
         rig.adapter.calls[0].answer()
         await rig.hear()
@@ -77,7 +83,11 @@ async def test_a_batch_partly_superseded_goes_on_with_the_rest() -> None:
         await rig.hear()
         assert rig.adapter.sent[2] == {"/Fan": 3}
         rig.adapter.calls[2].answer()
-        assert [await task for task in (first, second, third)] == [[CONFIRMED], [SUPERSEDED, CONFIRMED], [CONFIRMED]]
+        assert [await task for task in (first, second, third)] == [
+            [CONFIRMED],
+            [SUPERSEDED, CONFIRMED],
+            [CONFIRMED],
+        ]
 
 
 async def test_off_waits_for_nothing() -> None:
@@ -108,6 +118,19 @@ async def test_what_an_off_has_overtaken_never_looks_wanted_again() -> None:
         assert rig.device.wanted("/Mode") is None
 
 
+async def test_an_off_that_cannot_be_sent_stops_the_on_that_is_being_sent() -> None:
+    async with running() as rig:
+        rig.adapter.slow = True
+        await rig.begin(Mode=ON)
+        rig.device.set_link(LinkState.SILENT)
+        assert await rig.write(Mode=OFF) == [Outcome.OFFLINE]
+        assert rig.device.wanted("/Mode") == OFF
+        rig.adapter.calls[0].answer()  # too late to give up: it is in force, but nobody's wish to keep
+        await rig.clock.advance(0)
+        assert rig.device.held("/Mode") is None
+        assert rig.device.wanted("/Mode") is None
+
+
 async def test_off_is_not_sent_twice_while_it_is_under_way() -> None:
     async with running() as rig:
         rig.adapter.slow = True
@@ -126,7 +149,10 @@ async def test_off_is_not_sent_twice_while_it_is_under_way() -> None:
     ("wire", "sent"),
     [
         ({}, [{"Mode": OFF, "Fan": 7}]),  # nothing in the way: whole
-        ({"Name": "a"}, [{"Name": "a"}, {"Mode": OFF}, {"Fan": 7}]),  # off first, its mates when it is their turn
+        (
+            {"Name": "a"},
+            [{"Name": "a"}, {"Mode": OFF}, {"Fan": 7}],
+        ),  # off first, its mates when it is their turn
         ({"Fan": 1}, [{"Fan": 1}, {"Mode": OFF}, {"Fan": 7}]),
     ],
 )
@@ -179,6 +205,17 @@ async def test_off_does_not_wait_for_a_disk_that_hangs() -> None:
         assert await rig.write(0.2, Limit=21) == [PENDING]
         await rig.live(5)
         assert rig.outcomes[-1] == ("/Limit", Outcome.BUSY)
+
+
+async def test_a_leased_value_goes_out_only_when_its_lease_is_on_disk() -> None:
+    state = HangingState()
+    async with running(Rig(state=state)) as rig:  # type: ignore[arg-type]
+        task = await rig.begin(Lease=5)
+        assert rig.adapter.calls == []
+        state.disk.answers.set()
+        await rig.hear()
+        assert await task == [CONFIRMED]
+        assert rig.adapter.sent == [{"/Lease": 5}]
 
 
 async def test_what_an_off_overtook_while_it_waited_for_the_disk_is_not_sent() -> None:
@@ -268,14 +305,23 @@ async def test_under_way_after_its_time_then_told_by_the_attempt() -> None:
         await rig.hear()
         newest = rig.device.status().newest
         assert newest is not None
-        assert (newest.outcome, newest.exception_code, newest.duration_s) == (CONFIRMED, 0, pytest.approx(0.4))
+        assert (newest.outcome, newest.exception_code, newest.duration_s) == (
+            CONFIRMED,
+            0,
+            pytest.approx(0.4),
+        )
 
 
 async def test_the_end_of_service_ends_every_change_and_nothing_is_left_for_the_next() -> None:
     rig = Rig()
     async with running(rig):
         rig.adapter.slow = True
-        tasks = [await rig.begin(Fan=1), await rig.begin(Name="a"), await rig.begin(Mode=OFF), await rig.begin(Fan=2)]
+        tasks = [
+            await rig.begin(Fan=1),
+            await rig.begin(Name="a"),
+            await rig.begin(Mode=OFF),
+            await rig.begin(Fan=2),
+        ]
         await rig.hear()
     assert [await task for task in tasks] == [[Outcome.OFFLINE]] * 4
     assert await rig.write(Fan=3) == [Outcome.OFFLINE]

@@ -56,7 +56,9 @@ async def test_adjusted_to_nobody_knows_what_is_not_held() -> None:
         assert rig.device.held("/Fan") is None
 
 
-async def test_a_value_changed_at_the_device_is_adopted_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_value_changed_at_the_device_is_adopted_with_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     async with running() as rig:
         await rig.write(Amps=10)
@@ -180,6 +182,19 @@ async def test_a_refresh_that_comes_back_late_restores_no_ended_hold() -> None:
         assert rig.device.held("/Amps") is None
 
 
+async def test_a_refresh_somebody_joined_is_a_wish_of_its_own() -> None:
+    async with running() as rig:
+        await rig.write(Amps=10)
+        rig.adapter.slow = True
+        await rig.live(11)
+        rig.device.release("/Amps")
+        task = await rig.begin(Amps=10)
+        rig.adapter.calls[1].answer()
+        assert await task == [Outcome.CONFIRMED]
+        assert len(rig.adapter.calls) == 2
+        assert rig.device.held("/Amps") == 10
+
+
 @pytest.mark.parametrize("how", ["silent", "timed out", "refused"])
 async def test_an_off_that_did_not_get_through_ends_the_hold_of_on(how: str) -> None:
     async with running() as rig:
@@ -275,6 +290,15 @@ async def test_the_moment_is_saved_while_running_and_at_the_end() -> None:
     saved = rig.state.get("charger", "set-points")
     assert isinstance(saved, dict)
     assert saved["time"] == rig.clock.now()
+
+
+async def test_what_was_written_before_the_serial_was_known_is_newer_than_what_was_saved() -> None:
+    rig = await restarted(HOUR, Fan=10)
+    async with running(rig, online=False):
+        await rig.hear()
+        await rig.write(Fan=20)
+        rig.device.learn(Identity(serial="HQ1"))
+        assert rig.device.held("/Fan") == 20
 
 
 async def test_learning_again_resumes_nothing_twice() -> None:

@@ -204,7 +204,9 @@ async def test_a_record_that_cannot_be_used(saved: object) -> None:
     ("leases", "held", "open_leases"),
     [({}, 5, 0), ({"/Fan": Lease(30, Safe.HOLD)}, None, 1)],
 )
-async def test_a_site_may_lease_a_point(leases: Mapping[str, Lease], held: int | None, open_leases: int) -> None:
+async def test_a_site_may_lease_a_point(
+    leases: Mapping[str, Lease], held: int | None, open_leases: int
+) -> None:
     async with running(Rig(leases=leases)) as rig:
         await rig.write(Fan=5)
         assert rig.device.held("/Fan") == held

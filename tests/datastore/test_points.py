@@ -52,7 +52,9 @@ def test_a_value_of_the_wrong_type_is_told_once(caplog: pytest.LogCaptureFixture
     rig = Watched()
     for _ in range(3):
         rig.device.publish("essential", {"/A": "x"})
-    assert [r.levelno for r in caplog.records if "wrong" in r.message or "published" in r.message] == [logging.ERROR]
+    assert [r.levelno for r in caplog.records if "wrong" in r.message or "published" in r.message] == [
+        logging.ERROR
+    ]
 
 
 async def test_a_point_is_stale_at_its_time_even_when_nobody_watches() -> None:

@@ -122,5 +122,7 @@ def test_a_lease_without_an_end_cannot_be_made(seconds: float) -> None:
         (0.1, "a", "a", True),
     ],
 )
-def test_same_means_within_half_a_device_step(step: float, a: Value | None, b: Value | None, same: bool) -> None:
+def test_same_means_within_half_a_device_step(
+    step: float, a: Value | None, b: Value | None, same: bool
+) -> None:
     assert PointSpec("/X", step=step).same(a, b) is same

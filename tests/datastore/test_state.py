@@ -157,7 +157,9 @@ def as_a_newer_version(path: Path) -> None:
 def test_unusable(tmp_path: Path, make: Callable[[Path], None], words: str) -> None:
     directory = tmp_path / "state"
     make(directory)
-    before = sorted(str(path) for path in tmp_path.rglob("*") if path.suffix not in {".sqlite-wal", ".sqlite-shm"})
+    before = sorted(
+        str(path) for path in tmp_path.rglob("*") if path.suffix not in {".sqlite-wal", ".sqlite-shm"}
+    )
     with pytest.raises(StateError) as caught:
         StateStore(directory).open()
     assert words in str(caught.value)
@@ -218,7 +220,11 @@ def test_a_damaged_file_is_put_aside(
         assert store.get("s", "0001") is None
         store.put("s", "new", 1)
     assert rows(tmp_path) == {("s", "new"): 1}
-    (aside,) = (path for path in tmp_path.iterdir() if "damaged" in path.name and not path.name.endswith(("wal", "shm")))
+    (aside,) = (
+        path
+        for path in tmp_path.iterdir()
+        if "damaged" in path.name and not path.name.endswith(("wal", "shm"))
+    )
     assert aside.read_bytes()[:50] == broken[:50]
     assert [r.levelno for r in caplog.records] == [logging.ERROR]
     assert aside.name in caplog.text
@@ -229,7 +235,9 @@ def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path) -> Non
         (tmp_path / FILE_NAME).write_bytes(text)
         with opened(tmp_path):
             pass
-    aside = {p.read_bytes()[:5] for p in tmp_path.iterdir() if "damaged" in p.name and p.suffix not in ("", "-wal")}
+    aside = {
+        p.read_bytes()[:5] for p in tmp_path.iterdir() if "damaged" in p.name and p.suffix not in ("", "-wal")
+    }
     assert aside >= {b"first", b"secon"}
 
 

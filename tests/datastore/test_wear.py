@@ -110,6 +110,14 @@ async def test_a_restart_forgets_nothing() -> None:
     assert books.wait == pytest.approx(10)
 
 
+async def test_a_start_with_the_clock_behind_takes_no_token_away() -> None:
+    books = Books()
+    assert await books.granted(RAISE, 4) == 4
+    books.clock.jump(-50 * 365 * DAY)
+    books.restart()
+    assert await books.granted(RAISE, 20) == 6
+
+
 @pytest.mark.parametrize(
     ("jumps", "granted"),
     [
@@ -176,7 +184,16 @@ async def test_a_site_may_change_the_limits() -> None:
 
 @pytest.mark.parametrize(
     "saved",
-    [None, 5, "x", [], {}, {"day": "x"}, {"day": 1, "time": 2, "tokens": float("nan")}, {"written": 3, "more": 1}],
+    [
+        None,
+        5,
+        "x",
+        [],
+        {},
+        {"day": "x"},
+        {"day": 1, "time": 2, "tokens": float("nan")},
+        {"written": 3, "more": 1},
+    ],
 )
 async def test_a_record_that_cannot_be_read_begins_anew(saved: object) -> None:
     books = Books()
@@ -219,7 +236,9 @@ async def test_beyond_the_budget_raises_are_busy_and_lowerings_wait_newest_first
 
 
 @pytest.mark.parametrize("limits", [WearLimits(per_day=0, lowerings_per_day=0)])
-async def test_with_nothing_left_a_lowering_switches_off_and_off_itself_is_never_refused(limits: WearLimits) -> None:
+async def test_with_nothing_left_a_lowering_switches_off_and_off_itself_is_never_refused(
+    limits: WearLimits,
+) -> None:
     async with running(Rig(limits=limits)) as rig:
         assert await rig.write(Limit=10) == [Outcome.ADJUSTED]
         assert await rig.write(Limit=0) == [Outcome.CONFIRMED]
@@ -233,6 +252,17 @@ async def test_a_batch_over_budget_is_not_done_by_halves_but_switching_off_is() 
         assert await rig.write(Fan=5, Limit=30) == [Outcome.BUSY, Outcome.BUSY]
         assert await rig.write(Mode=4, Limit=30) == [Outcome.CONFIRMED, Outcome.BUSY]
         assert rig.adapter.sent == [{"/Mode": 4}]
+
+
+async def test_a_lowering_goes_on_alone_where_the_raise_of_its_batch_is_busy() -> None:
+    async with running(Rig(limits=WearLimits(per_day=0))) as rig:
+        rig.adapter.also_wears = {"/Fan": Wear.RAISE}
+        assert await rig.write(0.1, Fan=50, Name="a", Limit=10) == [
+            Outcome.BUSY,
+            Outcome.BUSY,
+            Outcome.CONFIRMED,
+        ]
+        assert rig.adapter.sent == [{"/Limit": 10}]
 
 
 async def test_what_waits_for_the_budget_waits_with_its_batch() -> None:

@@ -1,13 +1,16 @@
 """A Blue Smart charger read and commanded over Modbus TCP: the whole way, there and back."""
 
 import asyncio
+import contextlib
 import struct
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge.adapters.vedirect.simulator import ChargerSimulator
 from tests.house.conftest import Boathouse
 from tests.house.wire import Master
 
@@ -182,3 +185,22 @@ async def test_another_device_on_the_port(boathouse: Make) -> None:
         house.simulator.misbehave("well")
         await master.until(LINK, 1)
         assert (await master.read(VOLTAGE)).exception == 0
+
+
+async def test_two_devices_of_one_serial_are_not_served_as_two(boathouse: Make, tmp_path: Path) -> None:
+    house = await boathouse(start=False)
+    other = ChargerSimulator(serial=house.simulator.serial)
+    playing = asyncio.create_task(other.run(tmp_path / "other"))
+    try:
+        house.write_site(f'}}\n  other: {{adapter: vedirect, port: "{tmp_path / "other"}", unit: 21')
+        await house.start()
+        async with house.master() as master:
+            await master.until(LINK, 1, unit=21)
+            await ready(house, master)
+            assert (await master.read(VOLTAGE)).exception == 0
+            assert (await master.read(VOLTAGE, unit=21)).exception == 0x0B
+            assert (await master.read(LINK, unit=21)).words == [1]
+    finally:
+        playing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await playing

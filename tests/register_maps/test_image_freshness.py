@@ -132,6 +132,52 @@ def test_another_device_on_the_port_ends_it_at_once() -> None:
     assert image.read_registers("holding", 1, 1) == 0x0B
 
 
+async def test_hold_ends_where_another_device_begins() -> None:
+    plant = Plant()
+    device = plant.device(["/Fast"], slow=["/Slow"])
+    image = plant.image(STALE % ("hold", "hold"), device)
+    device.publish("slow", {"/Slow": 9})
+    await plant.clock.advance(21.0)
+    device.publish("fast", {"/Fast": 7})
+    assert words(image.read_registers("holding", 2, 1)) == [9]
+    device.forget()
+    device.learn(Identity(serial="OTHER"))
+    device.publish("fast", {"/Fast": 8})
+    assert words(image.read_registers("holding", 1, 2)) == [8, 0xFFFF]
+
+
+async def test_a_new_image_has_nothing_to_hold() -> None:
+    plant = Plant()
+    device = plant.device(["/Fast"], slow=["/Slow"])
+    device.publish("slow", {"/Slow": 9})
+    await plant.clock.advance(21.0)
+    device.publish("fast", {"/Fast": 7})
+    assert words(plant.image(STALE % ("hold", "hold"), device).read_registers("holding", 2, 1)) == [0xFFFF]
+
+
+async def test_held_bits_answer_once_heard() -> None:
+    plant = Plant()
+    device = plant.device(["/Fast"], slow=["/Slow"])
+    image = plant.image("stale: hold\nregisters: [{address: 1, type: bit, bit: 0, path: /Slow}]", device)
+    device.publish("fast", {"/Fast": 7})
+    assert image.read_registers("holding", 1, 1) == 0x0B
+    device.publish("slow", {"/Slow": 1})
+    await plant.clock.advance(21.0)
+    device.publish("fast", {"/Fast": 7})
+    assert words(image.read_registers("holding", 1, 1)) == [1]
+
+
+def test_a_link_that_goes_down_is_judged_at_once_even_without_points() -> None:
+    plant = Plant()
+    device = plant.device([])
+    image = plant.image("registers: [{address: 1, type: u16, value: 7}]", device)
+    device.publish("fast", {})
+    assert words(image.read_registers("holding", 1, 1)) == [7]
+    device.forget()
+    device.set_link(LinkState.WRONG_DEVICE)
+    assert image.read_registers("holding", 1, 1) == 0x0B
+
+
 # -- sources -----------------------------------------------------------------------------------------
 
 
@@ -183,6 +229,7 @@ async def test_a_sum_over_devices_fails_the_whole_view_while_a_part_is_stale() -
     assert words(image.read_registers("holding", 1, 2)) == [14, 10]
     await plant.clock.advance(4.0)
     device.publish("fast", {"/P": 11})
+    assert words(image.read_registers("holding", 1, 2)) == [15, 11]
     await plant.clock.advance(1.5)
     assert image.read_registers("holding", 2, 1) == 0x0B, "the roof is silent, and with it the view"
     assert words(image.read_registers("holding", 0xFE00, 1)) == [1]
@@ -190,22 +237,33 @@ async def test_a_sum_over_devices_fails_the_whole_view_while_a_part_is_stale() -
     assert words(image.read_registers("holding", 1, 2)) == [15, 11]
 
 
-async def test_a_dead_device_takes_its_slow_points_with_it() -> None:
+@pytest.mark.parametrize("proof", [{"/P": 5}, {}], ids=["with points", "without points"])
+async def test_a_dead_device_takes_its_slow_points_with_it(proof: dict[str, int]) -> None:
     plant = Plant()
     device, roof = plant.device(["/P"]), plant.device(["/P"], name="roof", slow=["/Q"])
     image = plant.image(
         "registers: [{address: 1, type: u16, path: /X, source: 'roof:/Q'}]", device, roof=roof
     )
     roof.publish("slow", {"/Q": 1})
-    roof.publish("fast", {"/P": 5})
+    roof.publish("fast", proof)
     device.publish("fast", {"/P": 1})
     assert words(image.read_registers("holding", 1, 1)) == [1]
     await plant.clock.advance(4.0)
     device.publish("fast", {"/P": 1})
+    assert words(image.read_registers("holding", 1, 1)) == [1]
     await plant.clock.advance(2.0)
     assert words(image.read_registers("holding", 1, 1)) == [0xFFFF]
     roof.publish("fast", {"/P": 5})
     assert words(image.read_registers("holding", 1, 1)) == [1]
+
+
+def test_a_sum_is_not_whole_without_a_device_that_is_not_there_or_has_not_declared_yet() -> None:
+    plant = Plant()
+    device = plant.device(["/P"])
+    without = plant.image(SUM % "", device)
+    undeclared = plant.image(SUM % "", device, roof=plant.store.add("roof"))
+    device.publish("fast", {"/P": 10})
+    assert [image.read_registers("holding", 2, 1) for image in (without, undeclared)] == [0x0B, 0x0B]
 
 
 async def test_a_sum_may_count_a_missing_part_as_nothing() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from bridge.datastore.device import Device
 from bridge.datastore.values import LinkState, Origin, WriteRequest
+from bridge.register_maps.blocks.status import pack_status
 from bridge.register_maps.format import Kind
 from bridge.register_maps.image import UnitImage
 from tests.register_maps.plant import Plant, bits, words
@@ -251,3 +252,24 @@ def test_a_read_that_reaches_outside_the_block_is_judged_whole(plant: Plant, dev
     assert words(image.read_registers("holding", 0xFE00, 2)) == [0, 0xFFFF]
     device.publish("fast", {"/State": 5})
     assert words(image.read_registers("holding", 0xFDF8, 10)) == [5, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+
+
+def test_counts_wrap_and_amounts_stop() -> None:
+    block = pack_status(
+        link=1,
+        age_s=0.99,
+        attempts=0x10002,
+        outcome=8,
+        address=0x3011,
+        exception_code=5,
+        errors=(1 << 32) + 3,
+        uptime_s=2.0**32 + 4.5,
+        wear_left=70_000,
+        set_points=-1,
+    )
+    assert words(block) == [1, 0, 2, 8, 0x3011, 5, 0, 3, 0, 4, 0xFFFE, 0]
+
+
+def test_serials_keep_only_what_stock_clients_bear(image: UnitImage, device: Device) -> None:
+    device.publish("fast", {"/Serial": "R-1 é_A"})
+    assert image.read_registers("holding", 0x1000, 4) == b"R1_A\0\0\0\0"

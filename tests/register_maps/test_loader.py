@@ -1,12 +1,27 @@
 """What a map file may say, and what it then means."""
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from bridge.register_maps import bit_entries, device_entries, loader, register_entries
 from bridge.register_maps.format import Kind, Missing, SourcePoint, Stale, Switch, Table, WriteRule
-from bridge.register_maps.types import BitType, EnumType, MappedType, TextType
-from tests.register_maps.plant import load, loaded, registers
+from bridge.register_maps.image import MapRefusal
+from bridge.register_maps.loader import load_text
+from bridge.register_maps.types import TYPE_NAMES, BitType, EnumType, MappedType, TextType
+from tests.register_maps.plant import Plant, load, loaded, registers, words
+
+ALL_KEYS = frozenset(
+    {
+        *loader.KEYS,
+        *register_entries.KEYS,
+        *device_entries.DEVICE_KEYS,
+        *device_entries.DETECT_KEYS,
+        *(key for keys in bit_entries.KEYS.values() for key in keys),
+    }
+)
 
 EXAMPLE = """
     name: m
@@ -243,3 +258,30 @@ def test_positions_of_the_file_are_kept() -> None:
         (2, 5)
     ]
     assert load("registers: [").errors[0].line >= 1
+
+
+def documented_example() -> str:
+    page = (Path(__file__).parents[2] / "docs" / "map-format.md").read_text(encoding="utf-8")
+    return page.split("```yaml\n", 1)[1].split("```", 1)[0]
+
+
+def test_the_worked_example_of_the_documentation() -> None:
+    result = load_text(documented_example(), "heater.yaml", "heater")
+    assert result.errors == ()
+    assert result.map is not None
+    plant = Plant()
+    device = plant.device(["/Ac/Power", "/Settings/Target", "/Mode"])
+    image = plant.image(result.map, device)
+    device.publish("fast", {"/Ac/Power": 1250, "/Settings/Target": 21.5, "/Mode": 1})
+    assert words(image.read_registers("holding", 0x3000, 3)) == [0x04E2, 0x00D7, 0x0001]
+    assert image.decode_registers(0x3001, (215).to_bytes(2, "big")).changes == {"/Settings/Target": 21.5}
+    for refused in (350, 0xFFFF):
+        with pytest.raises(MapRefusal) as refusal:
+            image.decode_registers(0x3001, refused.to_bytes(2, "big"))
+        assert refusal.value.code == 3
+
+
+def test_every_key_of_the_format_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "map-format.md").read_text(encoding="utf-8")
+    missing = [key for key in ALL_KEYS | TYPE_NAMES if not re.search(rf"\b{key}\b", page)]
+    assert missing == []

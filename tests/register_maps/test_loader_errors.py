@@ -294,6 +294,13 @@ def test_a_coil_with_a_writable_register_needs_no_mirror() -> None:
     assert load("coils: [{address: 0, path: /X, write: false}]").map
 
 
+def test_the_mirror_of_one_coil_does_not_serve_another() -> None:
+    text = (
+        "coils:\n  - {address: 0, path: /X, off: 4, mirror: 1}\n  - {address: 1, path: /X, on: 5, off: 1}\n"
+    )
+    assert [(e.line, e.column) for e in load(text).errors] == [(3, 5)]
+
+
 def test_a_persona_needs_methods() -> None:
     errors = load(registers("address: 1, type: u16, path: /X"), Kind.PERSONA).errors
     assert "a persona is served only by those" in errors[0].message

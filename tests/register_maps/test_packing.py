@@ -14,6 +14,9 @@ from bridge.register_maps.types import PLAIN_TYPES, IntegerType
     ("value", "scale", "raw"),
     [
         (2.675, "100", 268),
+        (0.575, "100", 58),
+        (0.545, "100", 54),
+        (1.015, "100", 102),
         (0.29, "100", 29),
         (0.285, "100", 28),
         (0.295, "100", 30),
