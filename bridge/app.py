@@ -4,6 +4,7 @@ line -> codec -> adapter -> datastore -> image -> server -> wire, and a command 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 
@@ -38,6 +39,8 @@ _UPTIME = PointSpec("/Uptime", "s")
 _OWN_GROUP = GroupSpec("bridge", stale_after_s=None)
 #: How often the server's counters become points.
 _COUNT_EVERY_S = 1.0
+#: How long a stop waits for devices that are to be handed back.
+_LEAVE_WITHIN_S = 3.0
 
 
 class MapFault(Exception):
@@ -94,6 +97,10 @@ class House:
                 for name, adapter in self._adapters.items():
                     group.create_task(self._keep(self.datastore.devices[name], adapter), name=name)
                 started()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await self._leave()
         finally:
             for listener in self.listeners:
                 await listener.stop()
@@ -203,8 +210,8 @@ class House:
                 if name not in self._doubles:
                     self._doubles.add(name)
                     _log.error(
-                        "device=%s has the serial %s of device %s: its units answer 0B; name the right ports in "
-                        "the site file, or give one of them another `serial:`",
+                        "device=%s has the serial %s of device %s: its units answer 0B; name the right ports "
+                        "in the site file, or give one of them another `serial:`",
                         name, identity.serial, earlier.name,
                     )  # fmt: skip
                 return True
@@ -221,6 +228,14 @@ class House:
                 group.create_task(adapter.run())
 
         await supervise(device.name, self.clock, live)
+
+    async def _leave(self) -> None:
+        """Let every device hand back what must not outlive the bridge, all at once and not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with self.clock.timeout(_LEAVE_WITHIN_S):
+                await asyncio.gather(
+                    *(adapter.leave() for adapter in self._adapters.values()), return_exceptions=True
+                )
 
     async def _count(self) -> None:
         own = self.datastore.devices[BRIDGE]

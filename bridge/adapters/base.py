@@ -137,6 +137,10 @@ class Adapter(abc.ABC):
         return True
 
 
+    async def leave(self) -> None:  # noqa: B027 - most adapters have nothing to hand back
+        """Hand back what must not outlive the bridge: called once, before an orderly stop ends `run`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A way in which a simulator misbehaves on request."""

@@ -15,7 +15,7 @@ class Attempt:
     def __init__(self, request: WriteRequest, path: Path | None, old: Value | None, clock: Clock) -> None:
         self.request = request
         self.path = path
-        self.address = None if path is None else request.addresses.get(path)
+        self.address = request.address if path is None else request.addresses.get(path, request.address)
         self.old = old
         self.new = None if path is None else request.changes.get(path)
         self.time = clock.now()

@@ -98,13 +98,15 @@ class WriteRequest:
     """One batch of changes, checked whole before anything is done.
 
     `changes` stand in the order in which they are applied (address order for Modbus). `unit` and
-    `addresses` say through which Modbus unit and wire address each came, where it did.
+    `addresses` say through which Modbus unit and wire address each came, where it did; `address` is the
+    request's own, which is all that is known of one refused before its changes were.
     """
 
     changes: Mapping[Path, Value]
     origin: Origin
     unit: int | None = None
     addresses: Mapping[Path, int] = field(default_factory=dict)
+    address: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

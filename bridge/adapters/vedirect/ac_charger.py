@@ -8,6 +8,12 @@ answer. The points stand in Modbus as `maps/bluesmart_charger.yaml` says.
 from collections.abc import Mapping
 
 from bridge.adapters.vedirect.charging import LIMIT, LIMIT_MAX, LIMIT_MIN, MODE, OFF, ON, ChargerControl
+from bridge.adapters.vedirect.link_control import (
+    LINK_CURRENT_REGISTER,
+    LINK_MODE_REGISTER,
+    LinkControl,
+    link_current_spec,
+)
 from bridge.adapters.vedirect.product import Product, TextField, number, switch
 from bridge.adapters.vedirect.register import Register
 from bridge.datastore.spec import PointSpec
@@ -61,7 +67,8 @@ _REGISTERS = (
     Register(0xEDF6, "/Settings/FloatVoltage", "u16", 100, poll_s=_RARE_S),
     Register(0xEDF5, "/Settings/StorageVoltage", "u16", 100, poll_s=_RARE_S),
     Register(0xEDF1, "/Settings/BatteryType", "e8", poll_s=_RARE_S),
-    Register(0x200E, "/Device/NetworkMode", "u8", poll_s=_RARE_S),
+    LINK_MODE_REGISTER,
+    LINK_CURRENT_REGISTER,
     Register(0x2009, "/Device/RemoteError", "u8", poll_s=_RARE_S),
     Register(0x010B, "/ProductName", "text", once=True),
 )
@@ -86,6 +93,7 @@ _POINTS = (
         off=0,
         after_restart=True,
     ),
+    link_current_spec(LIMIT_MAX),
     *(
         PointSpec(path, unit)
         for path, unit in (
@@ -126,5 +134,7 @@ AC_CHARGER = Product(
     points=_POINTS,
     mode=_MODE,
     uptime=_UPTIME,
-    control=lambda device: ChargerControl(device, _MODE, _LIMIT, _LIMIT_MAX),
+    control=lambda device, clock: ChargerControl(
+        device, _MODE, _LIMIT, _LIMIT_MAX, LinkControl(device, clock)
+    ),
 )

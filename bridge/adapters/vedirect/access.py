@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.adapters.vedirect.hex import Command, Flags, encode_get, encode_set
-from bridge.adapters.vedirect.hexlink import HexLink, Priority
+from bridge.adapters.vedirect.hexlink import TRIES, HexLink, Priority
 from bridge.adapters.vedirect.register import Register
 from bridge.adapters.vedirect.registers import pack, unpack
 
@@ -32,11 +32,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """On whose behalf a frame goes out: how urgent, until when, and whether it is still wanted."""
+    """On whose behalf a frame goes out: how urgent, until when, whether it is still wanted, how often tried."""
 
     priority: Priority = Priority.READ
     until: float | None = None
     unwanted: Callable[[], bool] = lambda: False
+    tries: int = TRIES
 
 
 class RegisterAccess:
@@ -55,8 +56,17 @@ class RegisterAccess:
             encode_set(register.id, pack(register.type, raw)), Command.SET, register, errand
         )
 
+    async def act(self, register: Register, errand: Errand) -> Answer:
+        """Write to a command register, which takes no data. It acts each time: `errand.tries` should be 1."""
+        return await self._ask(encode_set(register.id, b""), Command.SET, register, errand)
+
     async def _ask(self, frame: bytes, command: int, register: Register, errand: Errand) -> Answer:
         reply = await self._link.request(
-            frame, (command, register.id), errand.priority, until=errand.until, unwanted=errand.unwanted
+            frame,
+            (command, register.id),
+            errand.priority,
+            tries=errand.tries,
+            until=errand.until,
+            unwanted=errand.unwanted,
         )
         return Answer(reply.flags or 0, unpack(register.type, reply.value))

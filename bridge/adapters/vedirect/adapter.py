@@ -1,6 +1,6 @@
 """The adapter of VE.Direct devices: keeps the line, hands commands to the session on it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bridge.adapters.base import Adapter
 from bridge.adapters.line import Line, SerialSettings, open_line
@@ -23,14 +23,15 @@ SERIAL_SETTINGS = SerialSettings(baudrate=19200)
 class VeDirectAdapter(Adapter):
     """One VE.Direct device."""
 
-    #: Longest command: a current and then the mode, each written and read back with its retries.
-    command_deadline_s = 8.0
+    #: Longest command: mode, current and link current, each written and read back with its retries, and
+    #: the time a first link current has to prove itself.
+    command_deadline_s = 16.0
 
     def __init__(self, device: Device, options: VeDirectOptions, clock: Clock) -> None:
         self._device = device
         self._options = options
         self._clock = clock
-        self._known = KnownDevice(device, options)
+        self._known = KnownDevice(device, options, clock)
         self._restarts = RestartWatch(clock, device.memory)
         self._counters = LineCounters()
         self._session: Session | None = None
@@ -60,16 +61,34 @@ class VeDirectAdapter(Adapter):
         return {} if self._known.control is None else self._known.control.wears(changes)
 
     async def expired(self, paths: tuple[Path, ...]) -> bool:
-        """End leases by their safe values; `release` and `hold` leave the device as it is."""
-        safe = {}
+        """End leases: by their safe value, by release, or by leaving the device as it is (`hold`)."""
+        safe: dict[Path, Value] = {}
+        released = []
         for path in paths:
             lease = self._device.spec(path).lease
-            if lease is not None and not isinstance(lease.safe, Safe):
+            if lease is None or lease.safe is Safe.HOLD:
+                continue
+            if lease.safe is Safe.RELEASE:
+                released.append(path)
+            else:
                 safe[path] = lease.safe
+        if released and not await self._release(released):
+            return False
         if not safe:
             return True
         outcomes = await self.command(safe, self._clock.monotonic() + self.command_deadline_s)
         return all(outcome in (Outcome.CONFIRMED, Outcome.ADJUSTED) for outcome in outcomes.values())
+
+    async def leave(self) -> None:
+        """Hand back what must not outlive the bridge."""
+        if self._known.control is not None and (paths := self._known.control.leaving()):
+            await self._release(paths)
+
+    async def _release(self, paths: Collection[Path]) -> bool:
+        errands = None if self._session is None else self._session.errands({})
+        if errands is None or self._known.control is None:
+            return False
+        return await self._known.control.release(paths, errands)
 
     async def _open(self) -> Line:
         return await open_line(self._options.port, SERIAL_SETTINGS, self._clock)

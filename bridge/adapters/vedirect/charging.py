@@ -7,10 +7,11 @@ off. Mode on ends both, and the limit shows the stored current again.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from bridge.adapters.vedirect.access import Answer
 from bridge.adapters.vedirect.errands import Errands
+from bridge.adapters.vedirect.link_control import LINK_CURRENT, LinkControl
 from bridge.adapters.vedirect.register import Register
 from bridge.datastore.device import Device
 from bridge.datastore.refusals import ValueRefused
@@ -38,8 +39,11 @@ class ChargerControl:
 
     _BY_MODE, _BY_CURRENT, _MINIMUM = "off_by_mode", "off_by_current", "minimum_raw"
 
-    def __init__(self, device: Device, mode: Register, limit: Register, maximum: Register) -> None:
+    def __init__(
+        self, device: Device, mode: Register, limit: Register, maximum: Register, link: LinkControl
+    ) -> None:
         self._device = device
+        self._link = link
         self._mode = mode
         self._limit = limit
         self._maximum = maximum
@@ -68,7 +72,7 @@ class ChargerControl:
         elif register == self._maximum:
             self._maximum_reported(number)
         else:
-            return False
+            return self._link.reported(register, raw)
         return True
 
     def _mode_reported(self, mode: int | None) -> None:
@@ -100,7 +104,9 @@ class ChargerControl:
     # -- rules -------------------------------------------------------------------------------------
 
     def check(self, changes: Mapping[Path, Value]) -> None:
-        """Refuse a batch that switches on and asks for no current."""
+        """Refuse a batch that switches on and asks for no current, and a link current nobody would obey."""
+        if LINK_CURRENT in changes:
+            self._link.check()
         current = changes.get(LIMIT)
         if changes.get(MODE) == ON and current is not None and self._means_off(self._raw(current)):
             raise ValueRefused(
@@ -120,7 +126,27 @@ class ChargerControl:
     # -- commands ----------------------------------------------------------------------------------
 
     async def apply(self, errands: Errands) -> Mapping[Path, Outcome]:
-        """Execute the batch of `errands`, in the order the module's rules ask for."""
+        """Execute the batch of `errands`, in the order the module's rules ask for; the link current last."""
+        outcomes = dict(await self._apply_own(errands)) if {MODE, LIMIT} & errands.changes.keys() else {}
+        if LINK_CURRENT not in errands.changes:
+            return outcomes
+        if any(outcome is not Outcome.CONFIRMED for outcome in outcomes.values()):
+            return {**outcomes, LINK_CURRENT: Outcome.REFUSED}
+        return {**outcomes, LINK_CURRENT: await self._link.apply(errands, errands.changes[LINK_CURRENT])}
+
+    async def release(self, paths: Collection[Path], errands: Errands) -> bool:
+        """Hand the link current back; other points are the device's own and stay as they are."""
+        return await self._link.release(errands) if LINK_CURRENT in paths else True
+
+    async def keep(self, errands: Callable[[], Errands | None]) -> None:
+        """Send the link current again inside the device's time-out."""
+        await self._link.keep(errands)
+
+    def leaving(self) -> Collection[Path]:
+        """Return the link current while it is in force."""
+        return (LINK_CURRENT,) if self._link.in_force else ()
+
+    async def _apply_own(self, errands: Errands) -> Mapping[Path, Outcome]:
         mode = errands.changes.get(MODE)
         current = errands.changes.get(LIMIT)
         self._commands += 1

@@ -1,5 +1,6 @@
 """The frames of one command: each written, read back, and given up when a newer wish has overtaken it."""
 
+import copy
 from collections.abc import Callable, Mapping
 
 from bridge.adapters.line import LineLost
@@ -68,6 +69,20 @@ class Errands:
             return await self._access.get(register, self._errand(started, self._overtaken))
         except (NoReply, GivenUp, Rejected, LineLost) as fault:
             return self._outcome(fault)
+
+    async def act(self, register: Register) -> Answer | Outcome:
+        """Write to a command register once: what acts each time it is heard is never sent again."""
+        errand = Errand(Priority.COMMAND, self._clock.monotonic() + PATIENCE_S, self._overtaken, tries=1)
+        try:
+            return await self._access.act(register, errand)
+        except (NoReply, GivenUp, Rejected, LineLost) as fault:
+            return self._outcome(fault)
+
+    def only(self, *paths: Path) -> "Errands":
+        """Return the part of the command that concerns these points."""
+        part = copy.copy(self)
+        part.changes = {path: value for path, value in self.changes.items() if path in paths}
+        return part
 
     def _errand(self, started: float, unwanted: Callable[[], bool]) -> Errand:
         return Errand(Priority.OFF if self._off else Priority.COMMAND, started + PATIENCE_S, unwanted)

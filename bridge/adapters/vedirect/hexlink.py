@@ -51,7 +51,7 @@ class HexLink:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._taken = False
         self._reply: asyncio.Future[HexFrame] | None = None
-        self._awaited: tuple[int, int] | None = None
+        self._awaited: tuple[int, int | None] | None = None
         self._free_at = 0.0
         self.unmatched_frame_errors = 0
 
@@ -71,14 +71,14 @@ class HexLink:
     async def request(
         self,
         frame: bytes,
-        awaited: tuple[int, int],
+        awaited: tuple[int, int | None],
         priority: Priority,
         *,
         tries: int = TRIES,
         until: float | None = None,
         unwanted: Callable[[], bool] = lambda: False,
     ) -> HexFrame:
-        """Send a frame until its reply (command, register) comes.
+        """Send a frame until its reply (command, register or None) comes.
 
         Each try waits its turn again, so that a request of a better priority goes out before the retry.
         Raises NoReply after `tries` or at monotonic `until`, GivenUp when `unwanted` before a try,
@@ -108,7 +108,7 @@ class HexLink:
             return reply
         raise NoReply(f"no reply to {frame.decode('ascii').strip()}")
 
-    async def _try(self, frame: bytes, awaited: tuple[int, int], limit: float) -> HexFrame | None:
+    async def _try(self, frame: bytes, awaited: tuple[int, int | None], limit: float) -> HexFrame | None:
         self._awaited = awaited
         self._reply = asyncio.get_running_loop().create_future()
         self._free_at = self._clock.monotonic() + GAP_S

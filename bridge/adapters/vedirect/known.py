@@ -15,6 +15,7 @@ from bridge.adapters.vedirect.identity import (
 )
 from bridge.adapters.vedirect.options import FAMILY, VeDirectOptions
 from bridge.adapters.vedirect.product import IDENTITY, Control, Product, firmware
+from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device
 from bridge.datastore.values import Identity, LinkState
 
@@ -30,10 +31,11 @@ class KnownDevice:
     the device itself. A class once learnt never changes by itself, since the register map hangs on it.
     """
 
-    def __init__(self, device: Device, options: VeDirectOptions) -> None:
+    def __init__(self, device: Device, options: VeDirectOptions, clock: Clock) -> None:
         self.product: Product | None = None
         self.control: Control | None = None
         self._device = device
+        self._clock = clock
         remembered = device.identity
         self._class = (
             options.product if options.product != "auto" else (remembered.product if remembered else "")
@@ -134,7 +136,7 @@ class KnownDevice:
         if product is not None and product is not self.product:
             self.product = product
             self._device.declare(product.points, product.groups, product.alive_when)
-            self.control = product.control(self._device)
+            self.control = product.control(self._device, self._clock)
 
     def _wrong(self, sender: Sender, why: str) -> None:
         self._device.forget()

@@ -4,12 +4,13 @@ A product's own file (`ac_charger.py`) holds its tables; the register map of the
 (`maps/bluesmart_charger.yaml`) says where the points stand in Modbus.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.adapters.vedirect.errands import Errands
 from bridge.adapters.vedirect.register import Register
+from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device
 from bridge.datastore.points import GroupSpec
 from bridge.datastore.spec import PointSpec
@@ -54,6 +55,15 @@ class Control(Protocol):
     async def apply(self, errands: Errands) -> Mapping[Path, Outcome]:
         """Execute the batch of `errands`; see `Adapter.command`."""
 
+    async def release(self, paths: Collection[Path], errands: Errands) -> bool:
+        """Hand leased points back to the device's own rule; False when it has not heard."""
+
+    async def keep(self, errands: Callable[[], Errands | None]) -> None:
+        """Send again what the device forgets by itself, until cancelled; `errands` are made when due."""
+
+    def leaving(self) -> Collection[Path]:
+        """Return the points that must be released before the bridge stops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -68,7 +78,7 @@ class Product:
     points: tuple[PointSpec, ...]
     mode: Register
     uptime: Register
-    control: Callable[[Device], Control]
+    control: Callable[[Device, Clock], Control]
 
     @property
     def groups(self) -> tuple[GroupSpec, ...]:

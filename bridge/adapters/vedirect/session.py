@@ -61,7 +61,7 @@ class Session:
     async def run(self) -> None:
         """Talk until the line is lost; raises LineLost."""
         self._known.reopened()
-        polling = asyncio.create_task(self._poll())
+        polling = asyncio.create_task(self._tend())
         try:
             while True:
                 data = await self._read(polling)
@@ -83,18 +83,21 @@ class Session:
         )
 
     async def _read(self, polling: "asyncio.Task[None]") -> bytes:
-        """Read on, noticing when polling has failed."""
+        """Read on, noticing when what runs beside has failed."""
         if polling.done():
             polling.result()
         return await self._line.read()
 
-    async def _poll(self) -> None:
+    async def _tend(self) -> None:
         while not (self._known.admitted and self._known.product):
             await self._clock.sleep(0.1)
         product = self._known.product
         self._registers = {register.id: register for register in product.registers}
         self._poller = Poller(self._clock, self._access, product.registers, self._answered)
-        await self._poller.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poller.run())
+            if self._known.control is not None:
+                group.create_task(self._known.control.keep(lambda: self.errands({})))
 
     # -- messages ----------------------------------------------------------------------------------
 

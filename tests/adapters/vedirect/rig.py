@@ -126,10 +126,12 @@ class Rig:
         self.simulator = simulator or ChargerSimulator(self.clock, **device)
         self.wire.simulator = self.simulator
         self.datastore = Datastore(self.clock, self.state)
-        self.device: Device = self.datastore.add("charger")
+        self._options = VeDirectOptions(adapter="vedirect", port="joined", **(options or {}))
+        self.device: Device = self.datastore.add(
+            "charger", self._options.wear.limits(), self._options.leases()
+        )
         self.attempts: list[WriteAttempt] = []
         self.datastore.attempted.connect(self.attempts.append)
-        self._options = VeDirectOptions(adapter="vedirect", port="joined", **(options or {}))
         self._tasks: list[asyncio.Task[Any]] = []
 
         async def open_line(*_: object) -> JoinedLine:
@@ -138,7 +140,7 @@ class Rig:
         monkeypatch.setattr(adapter_module, "open_line", open_line)
 
     async def __aenter__(self) -> Self:
-        adapter = VeDirectAdapter(self.device, self._options, self.clock)
+        adapter = self._adapter = VeDirectAdapter(self.device, self._options, self.clock)
         self._tasks = [
             asyncio.create_task(self.simulator.play(self.wire)),
             asyncio.create_task(self.datastore.run()),
@@ -180,6 +182,10 @@ class Rig:
             if task.done():
                 return task.result()
         raise AssertionError(f"no outcome of {changes} after 10 s")
+
+    def leave(self) -> "asyncio.Task[None]":
+        """Begin what the bridge does before an orderly stop."""
+        return asyncio.create_task(self._adapter.leave())
 
     @property
     def frames(self) -> list[str]:
