@@ -87,7 +87,12 @@ class Catalogue:
             if isinstance(text, MapError):
                 return MapLoad(None, (text,))
             self._loads[real] = load_text(
-                text, str(file), name, kind, lambda base: self._load(base, file.parent, (*inside, real))
+                text,
+                str(file),
+                name,
+                kind,
+                lambda base: self._load(base, file.parent, (*inside, real)),
+                shipped=file.is_relative_to(self.folder),
             )
         return self._loads[real]
 

@@ -25,7 +25,6 @@ def check_map(loaded: RegisterMap, faults: Faults) -> None:
         _check_reserved(loaded, faults)
     if whole:
         _check_mirrors(loaded, faults)
-        _check_fast(loaded, faults)
         if loaded.kind is Kind.NATIVE:
             _check_detectable(loaded, faults)
     for probe, register in mistaken(loaded):
@@ -138,19 +137,6 @@ def _check_detectable(loaded: RegisterMap, faults: Faults) -> None:
             f"detect: found {found} at 0x{detect.address:04X}, expected a constant of `detect.values` there",
             "add the model register with `value:`",
         )
-
-
-def _check_fast(loaded: RegisterMap, faults: Faults) -> None:
-    paths = {r.path for r in loaded.registers if r.path is not None}
-    for path in loaded.device.fast:
-        if path not in paths:
-            near = nearest(path, paths)
-            faults.place(
-                loaded.device.line,
-                loaded.device.column,
-                f"device: fast: found {path}, which no register has",
-                f"did you mean {near}?" if near else "",
-            )
 
 
 def unknown_sources(

@@ -41,9 +41,18 @@ Extend = Callable[[str], MapLoad]
 
 
 def load_text(
-    text: str, file: str, name: str, kind: Kind = Kind.NATIVE, extend: Extend | None = None
+    text: str,
+    file: str,
+    name: str,
+    kind: Kind = Kind.NATIVE,
+    extend: Extend | None = None,
+    *,
+    shipped: bool = False,
 ) -> MapLoad:
-    """Read a map; `name` and `kind` are what its place says, `kind:` in the file wins."""
+    """Read a map; `name` and `kind` are what its place says, `kind:` in the file wins.
+
+    shipped: it is found by its name, so that a `name:` in the file must be the same.
+    """
     if len(text) > FILE_MAX:
         return MapLoad(
             None, (MapError(file, 1, 1, f"found {len(text)} characters, expected at most {FILE_MAX}"),)
@@ -53,7 +62,7 @@ def load_text(
     faults.extend(problems)
     if node is None:
         return MapLoad(None, tuple(faults.sorted()))
-    found = _MapReader(node, faults, name, kind, extend).read()
+    found = _MapReader(node, faults, name, kind, extend, shipped=shipped).read()
     check_map(found, faults)
     return MapLoad(None, tuple(faults.sorted())) if len(faults) else MapLoad(found)
 
@@ -61,10 +70,13 @@ def load_text(
 class _MapReader:
     """Reads one file's top level."""
 
-    def __init__(self, node: Node, faults: Faults, name: str, kind: Kind, extend: Extend | None) -> None:
+    def __init__(
+        self, node: Node, faults: Faults, name: str, kind: Kind, extend: Extend | None, *, shipped: bool
+    ) -> None:
         self._fields = Fields(node, faults, "map", KEYS)
         self._faults = faults
         self._name = name
+        self._shipped = shipped
         self._kind = kind
         self._extend = extend
 
@@ -107,7 +119,7 @@ class _MapReader:
 
     def _check_name(self) -> None:
         name = self._fields.text("name")
-        if name is not None and name.rpartition("/")[2] != self._name.rpartition("/")[2]:
+        if self._shipped and name is not None and name.rpartition("/")[2] != self._name.rpartition("/")[2]:
             self._faults.at(
                 self._fields.get("name") or self._fields.node,
                 f"name: found '{name}' in the file of '{self._name}', expected the file's own name",

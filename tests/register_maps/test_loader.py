@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.register_maps import bit_entries, device_entries, loader, register_entries
+from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.format import Kind, Missing, SourcePoint, Stale, Switch, Table, WriteRule
 from bridge.register_maps.image import MapRefusal
 from bridge.register_maps.loader import load_text
@@ -285,3 +286,22 @@ def test_every_key_of_the_format_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "map-format.md").read_text(encoding="utf-8")
     missing = [key for key in ALL_KEYS | TYPE_NAMES if not re.search(rf"\b{key}\b", page)]
     assert missing == []
+
+
+def test_a_file_of_ones_own_may_have_any_name(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: another\nregisters: [{address: 1, type: u16, path: /Soc}]\n")
+    assert Catalogue().load("./mine.yaml", tmp_path).errors == ()
+
+
+def test_a_shipped_map_is_called_as_its_file(tmp_path: Path) -> None:
+    (tmp_path / "heater.yaml").write_text("name: boiler\nregisters: [{address: 1, type: u16, path: /Soc}]\n")
+    (error,) = Catalogue(tmp_path).load("heater").errors
+    assert (error.line, error.column) == (1, 7)
+    assert "found 'boiler' in the file of 'heater'" in error.message
+
+
+def test_fast_may_name_what_only_a_wider_map_has(tmp_path: Path) -> None:
+    """`fast` is advice to clients: a path without a register advises nobody."""
+    text = "device: {fast: [/Dc/0/Current]}\nregisters: [{address: 1, type: u16, path: /Soc}]"
+    assert load(text).errors == ()

@@ -150,7 +150,6 @@ FILE_ERRORS = [
     ("registers: 5", 1, 12, "registers: found the number 5, expected a list"),
     ("registers: [5]", 1, 13, "register: found the number 5, expected a mapping"),
     ("titel: X\nregisters: [{address: 1, type: u16, path: /X}]", 1, 1, "unknown key 'titel'"),
-    ("name: other\nregisters: [{address: 1, type: u16, path: /X}]", 1, 7, "found 'other' in the file of 'm'"),
     (
         "title: A\ntitle: B\nregisters: [{address: 1, type: u16, path: /X}]",
         2,
@@ -178,7 +177,6 @@ FILE_ERRORS = [
         23,
         "expected seconds above 0",
     ),
-    ("device: {fast: [/Y]}\nregisters: [{address: 1, type: u16, path: /X}]", 1, 9, "fast: found /Y"),
     ("detect: {address: 9}\nregisters: [{address: 1, type: u16, path: /X}]", 1, 9, "found no 'type'"),
     (
         "detect: {address: 9, type: u16, values: {a: b}}\nregisters: [{address: 1, type: u16, path: /X}]",
