@@ -35,7 +35,13 @@ class SimulatedDevice:
         ]
 
 
-DEVICES = (SimulatedDevice("charger", 20, "bluesmart_charger", "vedirect", "ac_charger", "SIM2230A334"),)
+DEVICES = (
+    SimulatedDevice("charger", 20, "bluesmart_charger", "vedirect", "ac_charger", "SIM2230A334"),
+    SimulatedDevice("shunt", 21, "smartshunt", "vedirect", "battery_monitor", "SIM2205A381"),
+    SimulatedDevice("solar", 22, "bluesolar_mppt", "vedirect", "solar_charger", "SIM1942A053"),
+    SimulatedDevice("inverter", 23, "phoenix_inverter", "vedirect", "inverter", "SIM2117A2E2"),
+    SimulatedDevice("dcdc", 24, "orion_dcdc", "vedirect", "dcdc", "SIM2433A3F0"),
+)
 
 
 def demo_units() -> tuple[ServedUnit, ...]:
@@ -64,6 +70,7 @@ async def simulators(folder: Path) -> AsyncIterator[None]:
             *device.simulate(folder / device.name),
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the bridge, which ends them after itself
         )
         for device in DEVICES
     ]

@@ -136,7 +136,6 @@ class Adapter(abc.ABC):
         """End leases by their safe value or release; False when the device has not obeyed yet."""
         return True
 
-
     async def leave(self) -> None:  # noqa: B027 - most adapters have nothing to hand back
         """Hand back what must not outlive the bridge: called once, before an orderly stop ends `run`."""
 
@@ -165,8 +164,9 @@ class Simulator(Protocol):
 class Family:
     """A family's entry: names and options now, code when asked for.
 
-    `adapter` and `simulator` are `module:attribute` strings. `native_maps` maps a product class to its
-    native map; a family of a single product uses the class "".
+    `adapter` and `simulator` are `module:attribute` strings; `simulators` names those of product classes,
+    the family's first one first. `native_maps` maps a product class to its native map; a family of a
+    single product uses the class "".
     """
 
     name: str
@@ -175,6 +175,7 @@ class Family:
     adapter: str
     simulator: str
     native_maps: Mapping[str, str] = field(default_factory=dict)
+    simulators: Mapping[str, str] = field(default_factory=dict)
     #: Product classes that stand in the protocol but are not available in this version.
     later: frozenset[str] = frozenset()
 
@@ -196,9 +197,12 @@ class Family:
         assert isinstance(made, Adapter)  # noqa: S101 - a family that breaks the contract is a defect of ours
         return made
 
-    def simulator_class(self) -> Any:
-        """Import the simulator's class; its constructor arguments are the family's own."""
-        return _load(self.simulator)
+    def simulator_class(self, product: str | None = None) -> Any:
+        """Import the simulator of a product class, or the family's first; its arguments are the family's own.
+
+        Raises KeyError for a product class that has none.
+        """
+        return _load(self.simulator if product is None else self.simulators[product])
 
 
 def _load(where: str) -> Any:

@@ -30,8 +30,8 @@ _REFRESH_S = 1.0
 _PRINT_EVERY_S = 10.0
 #: Points that a first look wants to see; the rest are a `read` away.
 _SHOWN = (
-    "/ProductName", "/Serial", "/State", "/Dc/0/Voltage", "/Dc/0/Current", "/Mode",
-    "/Settings/ChargeCurrentLimit", "/ErrorCode",
+    "/ProductName", "/State", "/Dc/0/Voltage", "/Dc/0/Current", "/Soc", "/Pv/V", "/Yield/Power",
+    "/Ac/Out/L1/V", "/Ac/Out/L1/S", "/Mode", "/Settings/ChargeCurrentLimit",
 )  # fmt: skip
 
 

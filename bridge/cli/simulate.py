@@ -50,7 +50,11 @@ def _typed(text: str) -> str | int | float | bool:
     required=True,
     help="Path that shall lead to the device's port.",
 )
-@click.option("--product", default=None, help="Product class, where the family has several.")
+@click.option(
+    "--product",
+    default=None,
+    help="Product class, where the family has several; its first one when left out.",
+)
 @click.option("--serial", default=None, help="Serial number it shows.")
 @click.option("--maximum-current", type=float, default=None, help="Highest charge current, A (chargers).")
 @click.option(
@@ -96,11 +100,11 @@ def make_simulator(family: str, product: str | None, wanted: dict[str, Any]) -> 
     if family not in families:
         raise click.UsageError(_unknown("family", family, list(families)))
     entry = families[family]
-    if product is not None and product not in entry.native_maps:
+    if product is not None and product not in entry.simulators:
         if product in entry.later:
             raise click.UsageError(f"{family} has no simulator of {product} in this version")
-        raise click.UsageError(_unknown("product", product, list(entry.native_maps)))
-    made = entry.simulator_class()
+        raise click.UsageError(_unknown("product", product, list(entry.simulators)))
+    made = entry.simulator_class(product)
     names = [name for name in inspect.signature(made).parameters if name != "clock"]
     for name in wanted:
         if name not in names:

@@ -5,9 +5,10 @@ document, whose charger registers it shares. Registers a unit does not know are 
 answer. The points stand in Modbus as `maps/bluesmart_charger.yaml` says.
 """
 
-from collections.abc import Mapping
-
+from bridge.adapters.vedirect import every_product as every
+from bridge.adapters.vedirect.alarms import error_alarms
 from bridge.adapters.vedirect.charging import LIMIT, LIMIT_MAX, LIMIT_MIN, MODE, OFF, ON, ChargerControl
+from bridge.adapters.vedirect.every_product import FAST_S, LIVE_S, RARE_S, SLOW_S
 from bridge.adapters.vedirect.link_control import (
     LINK_CURRENT_REGISTER,
     LINK_MODE_REGISTER,
@@ -15,62 +16,48 @@ from bridge.adapters.vedirect.link_control import (
     link_current_spec,
 )
 from bridge.adapters.vedirect.product import Product, TextField, number, switch
-from bridge.adapters.vedirect.register import Register
+from bridge.adapters.vedirect.register import Register, celsius
 from bridge.datastore.spec import PointSpec
-from bridge.datastore.values import Path, Value
 
-#: Error numbers that are an alarm of their own on a Victron charger.
-_ERROR_HIGH_VOLTAGE = 2
-_ERRORS_HOT = frozenset({17, 26})
-
-_FAST_S, _SLOW_S, _RARE_S = 5.0, 10.0, 60.0
-
-
-def _error(text: str) -> Mapping[Path, Value | None]:
-    """ERR: the number itself and the alarms it stands for (0 none, 2 alarm)."""
-    try:
-        code = int(text)
-    except ValueError:
-        return {"/ErrorCode": None, "/Alarms/HighVoltage": None, "/Alarms/HighTemperature": None}
-    return {
-        "/ErrorCode": code,
-        "/Alarms/HighVoltage": 2 if code == _ERROR_HIGH_VOLTAGE else 0,
-        "/Alarms/HighTemperature": 2 if code in _ERRORS_HOT else 0,
-    }
-
+_MODE = Register(0x0200, MODE, "u8", poll_s=FAST_S)
+_LIMIT = Register(0xEDF0, LIMIT, "u16", 10, poll_s=FAST_S)
+_LIMIT_MAX = Register(0xEDDF, LIMIT_MAX, "u16", 10, poll_s=RARE_S)
 
 _TEXT = (
     TextField("V", number("/Dc/0/Voltage", 1000)),
     TextField("I", number("/Dc/0/Current", 1000)),
     TextField("T", number("/Dc/0/Temperature")),
     TextField("CS", number("/State")),
-    TextField("ERR", _error),
+    TextField("ERR", number("/ErrorCode")),
     TextField("Relay", switch("/Relay/0/State")),
+    TextField("V2", number("/Dc/1/Voltage", 1000)),
+    TextField("I2", number("/Dc/1/Current", 1000)),
+    TextField("V3", number("/Dc/2/Voltage", 1000)),
+    TextField("I3", number("/Dc/2/Current", 1000)),
+    TextField("MODE", number(MODE), reports=_MODE),
 )
-
-_MODE = Register(0x0200, MODE, "u8", poll_s=_FAST_S)
-_LIMIT = Register(0xEDF0, LIMIT, "u16", 10, poll_s=_FAST_S)
-_LIMIT_MAX = Register(0xEDDF, LIMIT_MAX, "u16", 10, poll_s=_RARE_S)
-_UPTIME = Register(0x0120, "/Device/Uptime", "u32", poll_s=_SLOW_S)
 
 _REGISTERS = (
     _MODE,
     _LIMIT,
     _LIMIT_MAX,
-    _UPTIME,
-    Register(0x0201, "/State", "u8"),
-    Register(0x0207, "/DeviceOffReason", "u32", poll_s=_SLOW_S),
-    Register(0xED8D, "/Dc/0/Voltage", "s16", 100),
-    Register(0xED8C, "/Dc/0/Current", "s32", 1000),
-    Register(0xEDDB, "/Device/InternalTemperature", "s16", 100, poll_s=_SLOW_S),
-    Register(0xEDF7, "/Settings/AbsorptionVoltage", "u16", 100, poll_s=_RARE_S),
-    Register(0xEDF6, "/Settings/FloatVoltage", "u16", 100, poll_s=_RARE_S),
-    Register(0xEDF5, "/Settings/StorageVoltage", "u16", 100, poll_s=_RARE_S),
-    Register(0xEDF1, "/Settings/BatteryType", "e8", poll_s=_RARE_S),
+    *every.REGISTERS,
+    Register(0x0201, "/State", "u8", poll_s=LIVE_S, stand_in=True),
+    Register(0x0207, "/DeviceOffReason", "u32", poll_s=SLOW_S),
+    Register(0xED8D, "/Dc/0/Voltage", "s16", 100, poll_s=LIVE_S, stand_in=True),
+    Register(0xEDD5, "/Dc/0/Voltage", "u16", 100, poll_s=LIVE_S, stand_in=True, fallback_for=0xED8D),
+    Register(0xED8C, "/Dc/0/Current", "s32", 1000, poll_s=LIVE_S, stand_in=True),
+    Register(0xED8F, "/Dc/0/Current", "s16", 10, poll_s=LIVE_S, stand_in=True, fallback_for=0xED8C),
+    Register(0xEDDA, "/ErrorCode", "u8", poll_s=LIVE_S, stand_in=True),
+    Register(0xEDEC, "/Dc/0/Temperature", "u16", poll_s=FAST_S, stand_in=True, convert=celsius),
+    Register(0xEDDB, "/Device/InternalTemperature", "s16", 100, poll_s=SLOW_S),
+    Register(0xEDF7, "/Settings/AbsorptionVoltage", "u16", 100, poll_s=RARE_S),
+    Register(0xEDF6, "/Settings/FloatVoltage", "u16", 100, poll_s=RARE_S),
+    Register(0xEDF5, "/Settings/StorageVoltage", "u16", 100, poll_s=RARE_S),
+    Register(0xEDF1, "/Settings/BatteryType", "e8", poll_s=RARE_S),
     LINK_MODE_REGISTER,
     LINK_CURRENT_REGISTER,
-    Register(0x2009, "/Device/RemoteError", "u8", poll_s=_RARE_S),
-    Register(0x010B, "/ProductName", "text", once=True),
+    Register(0x2009, "/Device/RemoteError", "u8", poll_s=RARE_S),
 )
 
 _POINTS = (
@@ -113,18 +100,15 @@ _POINTS = (
             ("/Settings/BatteryType", ""),
             ("/DeviceOffReason", ""),
             ("/Device/InternalTemperature", "°C"),
-            ("/Device/Uptime", "s"),
             ("/Device/NetworkMode", ""),
             ("/Device/RemoteError", ""),
-            ("/ProductId", ""),
-            ("/Line/TextBlocks", ""),
-            ("/Line/HexFrames", ""),
-            ("/Line/TextErrors", ""),
-            ("/Line/HexErrors", ""),
-            ("/Line/FramingReplies", ""),
+            ("/Dc/1/Voltage", "V"),
+            ("/Dc/1/Current", "A"),
+            ("/Dc/2/Voltage", "V"),
+            ("/Dc/2/Current", "A"),
         )
     ),
-    *(PointSpec(path, text=True) for path in ("/Serial", "/ProductName", "/FirmwareVersion")),
+    *every.POINTS,
 )
 
 AC_CHARGER = Product(
@@ -133,8 +117,9 @@ AC_CHARGER = Product(
     registers=_REGISTERS,
     points=_POINTS,
     mode=_MODE,
-    uptime=_UPTIME,
+    uptime=every.UPTIME,
     control=lambda device, clock: ChargerControl(
         device, _MODE, _LIMIT, _LIMIT_MAX, LinkControl(device, clock)
     ),
+    derive=error_alarms,
 )

@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """On whose behalf a frame goes out: how urgent, until when, whether it is still wanted, how often tried."""
+    """On whose behalf a frame goes out: how urgent, until when, whether still wanted, how often tried."""
 
     priority: Priority = Priority.READ
     until: float | None = None

@@ -9,6 +9,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+#: No device has it.
+NO_PRODUCT_ID = 0
 #: Equal blocks that make a device known.
 PROOF_BLOCKS = 3
 
@@ -30,13 +32,33 @@ _CLASS_LABELS: tuple[tuple[str, str], ...] = (
     ("SOC", "battery_monitor"),
     ("DC_IN_V", "dcdc"),
     ("CS", "ac_charger"),
+    ("BMV", "battery_monitor"),
 )
 
 _NAMES = {
+    0x0203: "BMV-700",
+    0x0204: "BMV-702",
+    0x0205: "BMV-700H",
+    0xA042: "BlueSolar MPPT 75|15",
+    0xA043: "BlueSolar MPPT 100|15",
+    0xA04C: "BlueSolar MPPT 75|10",
+    0xA053: "SmartSolar MPPT 75|15",
+    0xA054: "SmartSolar MPPT 75|10",
+    0xA055: "SmartSolar MPPT 100|15",
+    0xA056: "SmartSolar MPPT 100|30",
+    0xA057: "SmartSolar MPPT 100|50",
     0xA30A: "Blue Smart IP65 Charger 12|25",
     0xA332: "Blue Smart IP22 Charger 24|8",
     0xA334: "Blue Smart IP22 Charger 24|12",
     0xA336: "Blue Smart IP22 Charger 24|16",
+    0xA381: "BMV-712 Smart",
+    0xA382: "BMV-710H Smart",
+    0xA383: "BMV-712 Smart Rev2",
+    0xA389: "SmartShunt 500A/50mV",
+    0xA38A: "SmartShunt 1000A/50mV",
+    0xA38B: "SmartShunt 2000A/50mV",
+    0xA3F0: "Orion XS 12V/12V-50A",
+    0xA3F1: "Orion XS 1400",
 }
 _CLASS_NAMES = {
     "ac_charger": "Victron AC charger",
@@ -73,17 +95,37 @@ def product_class(product_id: int, labels: "frozenset[str] | set[str]") -> str |
 
 def product_name(product_id: int, product: str) -> str:
     """Return the name of a product id, a general one where it is not listed."""
-    return _NAMES.get(product_id) or f"{_CLASS_NAMES.get(product, 'VE.Direct device')} 0x{product_id:04X}"
+    name = _CLASS_NAMES.get(product, "VE.Direct device")
+    return _NAMES.get(product_id) or (name if product_id == NO_PRODUCT_ID else f"{name} 0x{product_id:04X}")
+
+
+def is_main(fields: Mapping[str, str]) -> bool:
+    """True for a block that says what sends it, which a block of history does not."""
+    return "PID" in fields or "BMV" in fields
+
+
+def product_id_of(fields: Mapping[str, str]) -> int | None:
+    """Read PID of a text block; None where it is missing or unreadable.
+
+    BMV-600 monitors name no product id but only their model, in label BMV: they count as `NO_PRODUCT_ID`.
+    """
+    if "PID" not in fields:
+        return NO_PRODUCT_ID if "BMV" in fields else None
+    try:
+        return int(fields["PID"], 16)
+    except ValueError:
+        return None
+
+
+def serial_of(text: str) -> str:
+    """Return a serial number without what a bus name or a settings path cannot hold."""
+    return "".join(c for c in text if c.isascii() and (c.isalnum() or c == "_"))
 
 
 def sender_of(fields: Mapping[str, str]) -> Sender | None:
     """Read PID and SER# of a text block; None where either is missing or unreadable."""
-    try:
-        product_id = int(fields["PID"], 16)
-    except (KeyError, ValueError):
-        return None
-    serial = "".join(c for c in fields.get("SER#", "") if c.isascii() and (c.isalnum() or c == "_"))
-    return Sender(product_id, serial) if serial else None
+    product_id, serial = product_id_of(fields), serial_of(fields.get("SER#", ""))
+    return Sender(product_id, serial) if product_id is not None and serial else None
 
 
 class IdentityLock:

@@ -30,6 +30,18 @@ FAMILY = Family(
     options=VeDirectOptions,
     adapter="bridge.adapters.vedirect.adapter:VeDirectAdapter",
     simulator="bridge.adapters.vedirect.simulator:ChargerSimulator",
-    native_maps={"ac_charger": "bluesmart_charger"},
-    later=frozenset({"inverter", "solar_charger", "battery_monitor", "dcdc"}),
+    native_maps={
+        "ac_charger": "bluesmart_charger",
+        "inverter": "phoenix_inverter",
+        "solar_charger": "bluesolar_mppt",
+        "battery_monitor": "smartshunt",
+        "dcdc": "orion_dcdc",
+    },
+    simulators={
+        "ac_charger": "bridge.adapters.vedirect.simulator:ChargerSimulator",
+        "inverter": "bridge.adapters.vedirect.simulated_inverter:InverterSimulator",
+        "solar_charger": "bridge.adapters.vedirect.simulated_solar:SolarChargerSimulator",
+        "battery_monitor": "bridge.adapters.vedirect.simulated_monitor:BatteryMonitorSimulator",
+        "dcdc": "bridge.adapters.vedirect.simulated_dcdc:DcDcSimulator",
+    },
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.adapters.vedirect.errands import Errands
-from bridge.adapters.vedirect.register import Register
+from bridge.adapters.vedirect.register import Register, seconds
 from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device
 from bridge.datastore.points import GroupSpec
@@ -17,8 +17,10 @@ from bridge.datastore.spec import PointSpec
 from bridge.datastore.values import Outcome, Path, Value
 from bridge.datastore.wear import Wear
 
-#: Group of the text blocks, which come once a second.
+#: Group of the main text blocks (those that name the device), which come once a second.
 TEXT = "text"
+#: Group of text blocks without a product id: the history of battery monitors.
+MORE_TEXT = "more text"
 #: Group that any valid HEX frame renews; it carries no points.
 ASYNC = "async"
 #: Group of what never changes while the device is the same, and of the line's counters.
@@ -28,12 +30,26 @@ LINE = "line"
 TEXT_STALE_S = 5.0
 
 
+Decode = Callable[[str], Mapping[Path, Value | None]]
+#: Makes further points of a batch; the function tells the newest usable value of points outside it.
+Derive = Callable[[Mapping[Path, Value | None], Callable[[Path], Value | None]], Mapping[Path, Value | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class TextField:
-    """A text label and the points made of its value."""
+    """A text label and the points made of its value.
+
+    reports: the label tells what this register holds, and is taken as a report of it.
+    """
 
     label: str
-    decode: Callable[[str], Mapping[Path, Value | None]]
+    decode: Decode
+    reports: Register | None = None
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """The points it feeds."""
+        return frozenset(self.decode(""))
 
 
 class Control(Protocol):
@@ -69,22 +85,27 @@ class Control(Protocol):
 class Product:
     """One product class: its tables, declared points, and who executes its commands.
 
-    mode, uptime: the registers that tell a restart from a change made at the device.
+    mode, uptime: the registers that tell a restart from a change made at the device; a product without a
+    mode has nothing that a restart would undo. derive: points made of others, such as alarms of bits.
     """
 
     name: str
     text: tuple[TextField, ...]
     registers: tuple[Register, ...]
     points: tuple[PointSpec, ...]
-    mode: Register
+    mode: Register | None
     uptime: Register
     control: Callable[[Device, Clock], Control]
+    #: Registers that are written and never read.
+    written: tuple[Register, ...] = ()
+    derive: Derive = lambda batch, value_of: {}  # noqa: ARG005 - most products derive nothing
 
     @property
     def groups(self) -> tuple[GroupSpec, ...]:
         """All groups in which its points are published."""
         return (
             GroupSpec(TEXT, TEXT_STALE_S),
+            GroupSpec(MORE_TEXT, TEXT_STALE_S),
             GroupSpec(ASYNC, TEXT_STALE_S),
             GroupSpec(IDENTITY, None),
             GroupSpec(LINE, None),
@@ -97,24 +118,49 @@ class Product:
         return ((TEXT, ASYNC),)
 
 
-def number(path: Path, divisor: int = 1) -> Callable[[str], Mapping[Path, Value | None]]:
-    """Decode a decimal label into `path`; `---` and anything unreadable is absent."""
+def number(path: Path, divisor: int = 1, *, absent: int | None = None) -> Decode:
+    """Decode a decimal label into `path`; `---`, anything unreadable and the number `absent` are absent."""
 
     def decode(text: str) -> Mapping[Path, Value | None]:
         try:
             raw = int(text)
         except ValueError:
             return {path: None}
+        if raw == absent:
+            return {path: None}
         return {path: raw if divisor == 1 else raw / divisor}
 
     return decode
 
 
-def switch(path: Path) -> Callable[[str], Mapping[Path, Value | None]]:
-    """Decode ON and OFF, whatever their case, into 1 and 0."""
+def minutes(path: Path, *, absent: int) -> Decode:
+    """Decode a decimal label in minutes into `path` in seconds; `---` and `absent` (infinite) are absent."""
+    plain = number(path, absent=absent)
 
     def decode(text: str) -> Mapping[Path, Value | None]:
-        return {path: {"on": 1, "off": 0}.get(text.lower())}
+        raw = plain(text)[path]
+        return {path: seconds(raw) if isinstance(raw, int) else None}
+
+    return decode
+
+
+def hexadecimal(path: Path) -> Decode:
+    """Decode `0x..` into `path`."""
+
+    def decode(text: str) -> Mapping[Path, Value | None]:
+        try:
+            return {path: int(text, 16)}
+        except ValueError:
+            return {path: None}
+
+    return decode
+
+
+def switch(path: Path, on: int = 1) -> Decode:
+    """Decode ON and OFF, whatever their case, into `on` and 0."""
+
+    def decode(text: str) -> Mapping[Path, Value | None]:
+        return {path: {"on": on, "off": 0}.get(text.lower())}
 
     return decode
 

@@ -17,6 +17,7 @@ class Register:
 
     poll_s: how often it is read, None where it only comes by itself. once: read until it is known.
     stand_in: read only while text is silent, which otherwise brings the same value.
+    fallback_for: read only where the device does not know this other register, which tells the same better.
     convert: makes the value of a raw number where a scale does not do.
     """
 
@@ -27,6 +28,7 @@ class Register:
     poll_s: float | None = None
     once: bool = False
     stand_in: bool = False
+    fallback_for: int | None = None
     convert: Callable[[int], Value | None] | None = None
 
     @property
@@ -56,6 +58,11 @@ def celsius(raw: int) -> float:
 def seconds(raw: int) -> int:
     """Turn minutes into seconds."""
     return raw * 60
+
+
+def seconds_of_hours(raw: int) -> int:
+    """Turn hundredths of an hour into seconds."""
+    return raw * 36
 
 
 def low_nibble(raw: int) -> int:

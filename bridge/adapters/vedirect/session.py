@@ -7,19 +7,30 @@ feeds which point; the poller asks for what does not come by itself.
 import asyncio
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from bridge.adapters.line import Line
+from bridge.adapters.line import Line, LineLost
 from bridge.adapters.vedirect.access import Answer, RegisterAccess
+from bridge.adapters.vedirect.agreement import Agreement
 from bridge.adapters.vedirect.codec import VeDirectDecoder
 from bridge.adapters.vedirect.errands import Errands
 from bridge.adapters.vedirect.hex import Command, HexError, HexFrame
 from bridge.adapters.vedirect.hexlink import HexLink
+from bridge.adapters.vedirect.identity import is_main
+from bridge.adapters.vedirect.introduction import TEXT_SILENT_S, Introduction, TextSeen
 from bridge.adapters.vedirect.known import KnownDevice
 from bridge.adapters.vedirect.line_counters import LineCounters
 from bridge.adapters.vedirect.plausible import LeapFilter
 from bridge.adapters.vedirect.polling import Poller
-from bridge.adapters.vedirect.product import ASYNC, IDENTITY, TEXT, Product
+from bridge.adapters.vedirect.product import (
+    ASYNC,
+    IDENTITY,
+    MORE_TEXT,
+    TEXT,
+    TEXT_STALE_S,
+    Control,
+    Product,
+)
 from bridge.adapters.vedirect.register import Register
 from bridge.adapters.vedirect.registers import unpack
 from bridge.adapters.vedirect.restarts import RestartWatch
@@ -27,6 +38,9 @@ from bridge.adapters.vedirect.text import TextBlock, TextError
 from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device
 from bridge.datastore.values import Path, Value
+
+#: Points that identity brings as well.
+_IDENTITY_PATHS = frozenset({"/ProductName", "/Serial"})
 
 
 class Session:
@@ -52,9 +66,13 @@ class Session:
         self._access = RegisterAccess(self._link)
         self._poller: Poller | None = None
         self._registers: Mapping[int, Register] = {}
-        self._labels: set[str] = set()
+        self._text_seen = TextSeen()
+        self._introduction = Introduction(clock, self._link, self._access, known, self._text_seen)
+        self._labels: dict[str, str] = {}
         self._leaps = LeapFilter()
+        self._agreement = Agreement(lambda path: bool(device.spec(path).unit_of_measure))
         self._heard_at = -math.inf
+        self._main_at = -math.inf
         self._uptime_at = -math.inf
         self._doubted_at: float | None = None
 
@@ -79,7 +97,11 @@ class Session:
         if not self._known.admitted:
             return None
         return Errands(
-            self._access, self._clock, changes, self._device.wanted, lambda since: self._heard_at > since
+            self._access,
+            self._clock,
+            changes,
+            self._device.wanted,
+            lambda since: self._heard_at > since - self._text_seen.slack_s,
         )
 
     async def _read(self, polling: "asyncio.Task[None]") -> bytes:
@@ -89,15 +111,26 @@ class Session:
         return await self._line.read()
 
     async def _tend(self) -> None:
-        while not (self._known.admitted and self._known.product):
-            await self._clock.sleep(0.1)
-        product = self._known.product
-        self._registers = {register.id: register for register in product.registers}
-        self._poller = Poller(self._clock, self._access, product.registers, self._answered)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._poller.run())
-            if self._known.control is not None:
-                group.create_task(self._known.control.keep(lambda: self.errands({})))
+        """Run what asks the device beside what listens to it; raises what ends any of it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._introduction.run())
+                while not (self._known.admitted and self._known.product):
+                    await self._clock.sleep(0.1)
+                product, control = self._known.product, self._known.control
+                self._registers = {register.id: register for register in product.registers}
+                self._poller = Poller(
+                    self._clock, self._access, product.registers, self._answered, self._is_quiet
+                )
+                group.create_task(self._poller.run())
+                if control is not None:
+                    group.create_task(control.keep(lambda: self.errands({})))
+        except* LineLost as lost:
+            raise lost.exceptions[0] from None
+
+    def _is_quiet(self) -> bool:
+        """True while no text comes: then registers stand in for it."""
+        return self._clock.monotonic() - self._text_seen.main > TEXT_SILENT_S
 
     # -- messages ----------------------------------------------------------------------------------
 
@@ -114,27 +147,43 @@ class Session:
             else:
                 self._counters.hex_errors += 1
             self._device.count_error()
+            self._agreement.damaged(self._clock.monotonic())
 
     def _text(self, fields: Mapping[str, str]) -> None:
-        self._heard_at = self._clock.monotonic()
-        if not self._known.admit(fields):
+        self._heard_at = now = self._clock.monotonic()
+        kind = TEXT if is_main(fields) else MORE_TEXT
+        if kind == TEXT:
+            self._text_seen.came(now, named="SER#" in fields)
+            self._main_at = now if self._known.admit(fields) else -math.inf
+        elif not self._known.admitted:
+            return
+        # A block without a product id is of the device whose main block was heard last, if that is recent.
+        if now - self._main_at > TEXT_STALE_S:
             return
         product = self._known.product
         if product is None:
             return
         values: dict[Path, Value | None] = {}
         for field in product.text:
-            if field.label in fields:
-                self._labels.add(field.label)
-                values.update(field.decode(fields[field.label]))
-            elif field.label in self._labels:
-                values.update(field.decode(""))
-        if self._leaps.passes(values):
-            self._device.publish(TEXT, values)
+            text = fields.get(field.label)
+            if text is not None:
+                self._labels[field.label] = kind
+            elif self._labels.get(field.label) != kind:
+                continue
+            decoded = field.decode(text or "")
+            if field.reports is None:
+                values.update(decoded)
+            elif text is not None:
+                raw = decoded[field.reports.path]
+                self._observe(field.reports, raw if isinstance(raw, int) else None)
+        if self._leaps.passes(values) and values and self._agreement.believes(kind, values, now):
+            self._device.publish(kind, {**values, **product.derive(values, self._device.value)})
 
     def _hex(self, frame: HexFrame) -> None:
         self._heard_at = self._clock.monotonic()
         answered = self._link.received(frame)
+        if answered and self._poller is not None:
+            self._poller.answering()
         if frame.command == Command.PRODUCT_ID and not answered:
             self._counters.complained(self._device)
         if not self._known.admitted:
@@ -143,7 +192,7 @@ class Session:
         if frame.command != Command.ASYNC or frame.flags or frame.register is None:
             return
         register = self._registers.get(frame.register)
-        if register is not None and self._poller is not None:
+        if register is not None and self._poller is not None and self._poller.serves(register):
             self._poller.heard(register)
             self._observe(register, unpack(register.type, frame.value))
 
@@ -153,14 +202,19 @@ class Session:
         if not self._known.admitted or product is None:
             return
         if not answer.ok:
-            if not self._is_told_otherwise(product, register):
+            if not self._is_told_otherwise(product, register, self._labels):
                 self._device.publish(IDENTITY, {register.path: None})
             return
         self._observe(register, answer.raw)
 
     def _observe(self, register: Register, raw: int | str | None) -> None:
         product, control = self._known.product, self._known.control
+        now = self._clock.monotonic()
         if product is None or control is None:
+            return
+        if not self._agreement.believes(register.id, {register.path: register.value(raw)}, now):
+            if self._poller is not None:
+                self._poller.ask_again(register)
             return
         if register == product.uptime and isinstance(raw, int):
             self._uptime_at = self._clock.monotonic()
@@ -171,26 +225,28 @@ class Session:
         if register.path == "/ProductName":
             self._known.named(str(raw or ""))
         if not control.reported(register, raw):
-            if raw is None and self._is_told_otherwise(product, register):
+            labels = () if self._is_quiet() else self._labels
+            if raw is None and self._is_told_otherwise(product, register, labels):
                 return
-            self._device.publish(register.group, {register.path: register.value(raw)})
+            values = {register.path: register.value(raw)}
+            self._device.publish(register.group, {**values, **product.derive(values, self._device.value)})
 
     # -- judgement ---------------------------------------------------------------------------------
 
     def _doubtful(self, product: Product, raw: int | str | None) -> bool:
-        """Tell whether a mode must wait for the uptime: on where the owner had switched off.
+        """Tell whether a mode must wait for the uptime: one that is not what the owner has set.
 
-        Somebody may have switched on at the device, which is adopted; or it has restarted and forgotten,
-        and then the owner's off is sent again. Only an uptime heard later can tell.
+        Somebody may have changed it at the device, which is adopted; or it has restarted and forgotten,
+        and then the owner's mode is sent again. Only an uptime heard later can tell.
         """
-        control, poller = self._known.control, self._poller
-        is_off = raw in (0, 4)
+        control, poller, mode = self._known.control, self._poller, product.mode
         if (
             control is None
             or poller is None
-            or is_off
-            or not control.should_be_off
+            or mode is None
+            or poller.deaf
             or not poller.knows(product.uptime)
+            or not self._is_unwanted(control, mode, raw)
         ):
             self._doubted_at = None
             return False
@@ -199,11 +255,20 @@ class Session:
             return False
         if self._doubted_at is None:
             self._doubted_at = self._clock.monotonic()
-        poller.ask_now(product.uptime, product.mode)
+        poller.ask_now(product.uptime, mode)
         return True
 
-    def _is_told_otherwise(self, product: Product, register: Register) -> bool:
-        """True where text or identity brings the same point, which a missing register must not blank."""
-        return register.path == "/ProductName" or any(
-            register.path in field.decode("") for field in product.text if field.label in self._labels
+    def _is_unwanted(self, control: Control, mode: Register, raw: int | str | None) -> bool:
+        """True for a mode in which the owner would not have the equipment."""
+        if control.should_be_off:
+            return raw not in (0, 4)
+        held = self._device.held(mode.path)
+        return held is not None and raw is not None and mode.value(raw) != held
+
+    def _is_told_otherwise(self, product: Product, register: Register, labels: Collection[str]) -> bool:
+        """True where text, identity or another register brings the point: one missing must not blank it."""
+        return (
+            register.path in _IDENTITY_PATHS
+            or any(register.path in field.paths for field in product.text if field.label in labels)
+            or (self._poller is not None and self._poller.has_other(register))
         )

@@ -69,6 +69,10 @@ class Charge:
         self.voltage = max(0.0, voltage + self._dice.uniform(-_NOISE_V, _NOISE_V))
         self.current = max(0.0, current + self._dice.uniform(-_NOISE_A, 0.0)) if current else 0.0
 
+    def draw(self, current: float, seconds: float) -> None:
+        """Take from the battery what the charger does not bring, A."""
+        self._charged = max(0.0, self._charged - current * seconds / 3600 / self._capacity)
+
     @property
     def _capacity(self) -> float:
         return _CAPACITY_AH * self._maximum_a / 12.0

@@ -1,23 +1,21 @@
-"""The simulated charger itself, without its line: registers, battery and text labels that agree."""
+"""A simulated device itself, without its line: registers and text labels that agree."""
 
-import random
+import abc
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.adapters.vedirect import simulated_registers as reg
-from bridge.adapters.vedirect.simulated_charge import Charge, Stage
-from bridge.adapters.vedirect.simulated_models import ChargerModel
+from bridge.adapters.vedirect.simulated_registers import Raw, Register, RegisterBank
 from bridge.datastore.clock import Clock
 
 _HISTORY_MAX = 200_000
-_FIRMWARE = 0x0342FF
-#: The label HC# of the captured unit; nobody knows its meaning.
-_HC = "1105659"
-#: Bit of 0x200E: the limits come from outside. They are forgotten after this time without a SET.
-_EXTERNAL_CONTROL, _LINK_TIMEOUT_S = 0x04, 60.0
 #: Longest text of a register that any device was seen to send.
 _TEXT_MAX = 32
+#: Bits 15 and 14 of a version word: 01 says application.
+_APPLICATION = 0x4000
+#: Old firmware lets its text return "several seconds" after the last HEX frame (VE.Direct Protocol 3.33).
+TEXT_RETURNS_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,55 +24,84 @@ class Truth:
 
     time: float
     source: int | str
-    value: int | str
+    value: Raw
 
 
-class ChargerDevice:
-    """One charger. Everything it says comes from here, and every change of it goes into `history`."""
+@dataclass(frozen=True, slots=True)
+class Nameplate:
+    """What a device says it is. firmware: 0x0342 is version 3.42.
+
+    Raises ValueError for a serial or name that no device can send.
+    """
+
+    product_id: int
+    name: str
+    serial: str
+    firmware: int
+
+    def __post_init__(self) -> None:
+        checked_text("name", self.name)
+        checked_text("serial", self.serial)
+        if not 0 < self.firmware < _APPLICATION:
+            raise ValueError(f"firmware: found {self.firmware:#x}, expected a version such as 0x0156")
+
+    @property
+    def version_word(self) -> int:
+        """The version as ping and version replies carry it."""
+        return _APPLICATION | self.firmware
+
+    @property
+    def extended_version(self) -> int:
+        """The version in 24 bits; the last byte says that it is an official one."""
+        return self.firmware << 8 | 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a product uses its line.
+
+    flood: registers sent unasked in turn, twenty a second. every_second: registers sent each second.
+    on_change: registers told once a second when they have changed; where awake_s is given, only for so
+    long after a HEX frame of the host. quiet_s: text stays away this long after such a frame.
+    interrupts: HEX frames cut into text blocks.
+    """
+
+    flood: Sequence[int] = ()
+    every_second: Sequence[int] = ()
+    on_change: Sequence[int] = ()
+    awake_s: float | None = None
+    quiet_s: float = 0.0
+    interrupts: bool = False
+
+
+class SimulatedDevice(abc.ABC):
+    """One device. Everything it says comes from here, and every change of it goes into `history`."""
+
+    #: Registers of which the fault `clamp` puts less in force than asked.
+    clamped: frozenset[int] = frozenset()
+    #: Writes (register, value) that no bridge may make, besides those of every device.
+    forbidden: frozenset[tuple[int, int]] = frozenset()
 
     def __init__(
-        self,
-        clock: Clock,
-        model: ChargerModel,
-        serial: str,
-        name: str,
-        minimum_current: float,
-        maximum_current: float,
-        dice: random.Random,
-        *,
-        persistent_mode: bool,
-        link_control: bool,
+        self, clock: Clock, nameplate: Nameplate, table: Mapping[int, Register], habits: Habits
     ) -> None:
-        if not 1.0 <= maximum_current <= 60.0:
-            raise ValueError(f"maximum_current: found {maximum_current:g} A, expected 1 to 60 A")
-        if not 0.1 <= minimum_current <= maximum_current:
-            raise ValueError(
-                f"minimum_current: found {minimum_current:g} A, expected 0.1 to {maximum_current:g} A"
-            )
         self._clock = clock
-        self._model = model
-        self._charge = Charge(model.nominal_v, maximum_current, dice)
+        self.nameplate = nameplate
+        self.habits = habits
         #: The serial number it shows.
-        self.serial = checked_text("serial", serial)
+        self.serial = nameplate.serial
         #: Changes of what is true; the oldest are dropped after a long time.
         self.history: deque[Truth] = deque(maxlen=_HISTORY_MAX)
-        #: Text labels in the order in which an IP22 sends them.
-        self.labels: Mapping[str, str] = {}
+        #: Text blocks in the order in which they are sent, labels as the real device orders them.
+        self.blocks: Sequence[Mapping[str, str]] = ()
         #: Registers whose value has changed since the device last told.
         self.untold: set[int] = set()
-        self.registers = reg.RegisterBank(
-            model.nominal_v,
-            minimum_current,
-            maximum_current,
-            self._changed,
-            persistent_mode=persistent_mode,
-            link_control=link_control,
-        )
-        self._booted = self._linked = clock.monotonic()
-        self.registers.put(reg.PRODUCT_ID, 0xFE << 24 | model.product_id << 8)
-        self.registers.put(reg.APP_VERSION, _FIRMWARE)
-        self.registers.put(reg.MODEL, checked_text("name", name))
-        self.measure(0.0)
+        self.registers = RegisterBank(table, self._changed)
+        self._said: Mapping[str, str] = {}
+        self._booted = clock.monotonic()
+        self._show(reg.PRODUCT_ID, 0xFE << 24 | nameplate.product_id << 8)
+        self._show(reg.APP_VERSION, nameplate.extended_version)
+        self._show(reg.MODEL, nameplate.name)
 
     @property
     def uptime_s(self) -> int:
@@ -82,72 +109,49 @@ class ChargerDevice:
         return int(self._clock.monotonic() - self._booted)
 
     def restart(self) -> None:
-        """Start anew: uptime zero, volatile registers forgotten, charging from bulk."""
+        """Start anew: uptime zero, volatile registers forgotten."""
         self._booted = self._clock.monotonic()
         self.registers.restart()
-        self._charge.restart()
 
-    def commanded(self) -> None:
-        """Follow a SET: the outside control is alive, and the output changes at once."""
-        self._linked = self._clock.monotonic()
+    def commanded(self, register: int, raw: Raw) -> None:
+        """Follow a SET that was put in force; what it changes shows at once."""
+        self._obey(register, raw)
         self.measure(0.0)
 
     def measure(self, seconds: float) -> None:
-        """Let the battery charge on and bring registers and labels up to date."""
-        bank = self.registers
-        stage = Stage(bank.quantity(reg.ABSORPTION_VOLTAGE), bank.quantity(reg.FLOAT_VOLTAGE))
-        on = bank.raw(reg.MODE) == reg.MODE_ON
-        self._charge.advance(seconds, self._limit(), stage, on=on)
-        milliamperes = round(self._charge.current * 1000)
-        centivolts = round(self._charge.voltage * 100)
-        deciamperes = round(milliamperes / 100)
-        measured: Mapping[int, int | str] = {
-            reg.SERIAL: self.serial,
-            reg.UPTIME: self.uptime_s,
-            reg.STATE: self._charge.state,
-            reg.DC_VOLTAGE: centivolts,
-            reg.OUTPUT_VOLTAGE: centivolts,
-            reg.DC_CURRENT: deciamperes,
-            reg.OUTPUT_CURRENT: deciamperes,
-            reg.DC_CURRENT_MA: milliamperes,
-            reg.INTERNAL_TEMPERATURE: 2450 + 10 * (self.uptime_s // 7 % 8) + deciamperes,
-        }
-        for register, raw in measured.items():
-            bank.put(register, raw)
-        self._label(centivolts, deciamperes)
-
-    def _limit(self) -> float:
-        """Return the current (A) allowed now."""
-        bank = self.registers
-        limit = bank.quantity(reg.CURRENT_LIMIT)
-        if reg.LINK_CURRENT not in bank or not bank.raw(reg.NETWORK_MODE) & _EXTERNAL_CONTROL:
-            return limit
-        if self._clock.monotonic() - self._linked > _LINK_TIMEOUT_S:
-            bank.put(reg.NETWORK_MODE, 0)
-            return limit
-        return min(limit, bank.quantity(reg.LINK_CURRENT))
-
-    def _label(self, centivolts: int, deciamperes: int) -> None:
-        labels = {
-            "PID": f"0x{self._model.product_id:X}",
-            "FWE": f"{_FIRMWARE:06X}",
-            "SER#": self.serial,
-            "V": str(centivolts * 10),
-            "I": str(deciamperes * 100),
-            "T": "---",
-            "ERR": str(self.registers.raw(reg.ERROR)),
-            "CS": str(self._charge.state),
-            "HC#": _HC,
-        }
-        if not self._model.temperature:
-            del labels["T"]
+        """Let time pass for what is simulated, and bring registers and labels up to date."""
+        self._show(reg.SERIAL, self.serial)
+        self._show(reg.UPTIME, self.uptime_s)
+        self._advance(seconds)
+        self.blocks = self._labels()
+        said = {label: value for block in self.blocks for label, value in block.items()}
         now = self._clock.monotonic()
         self.history.extend(
-            Truth(now, label, value) for label, value in labels.items() if self.labels.get(label) != value
+            Truth(now, label, value) for label, value in said.items() if self._said.get(label) != value
         )
-        self.labels = labels
+        self._said = said
 
-    def _changed(self, register: int, raw: int | str) -> None:
+    def _obey(self, register: int, raw: Raw) -> None:  # noqa: B027 - most registers only hold a value
+        """Do what a written register makes the device do."""
+
+    @abc.abstractmethod
+    def _advance(self, seconds: float) -> None:
+        """Let `seconds` pass and put the measured registers."""
+
+    @abc.abstractmethod
+    def _labels(self) -> Sequence[Mapping[str, str]]:
+        """Return the text blocks that say what the registers hold."""
+
+    def _show(self, register: int, raw: Raw) -> None:
+        """Put a measured value, where this product has the register."""
+        if register in self.registers:
+            self.registers.put(register, raw)
+
+    def _show_all(self, measured: Mapping[int, Raw]) -> None:
+        for register, raw in measured.items():
+            self._show(register, raw)
+
+    def _changed(self, register: int, raw: Raw) -> None:
         self.untold.add(register)
         self.history.append(Truth(self._clock.monotonic(), register, raw))
 

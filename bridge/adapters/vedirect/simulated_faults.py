@@ -24,7 +24,7 @@ FAULTS = (
     Fault("die", "stop in the middle of a text block and take the port away"),
     Fault("refuse", "answer each SET with these flags: 02 or 04 (02)"),
     Fault("ignore_set", "acknowledge each SET and keep the old value; `echo`: show the new one in the reply"),
-    Fault("clamp", "put at most this many amperes in force and say so in the reply (5)"),
+    Fault("clamp", "put at most this much of a limit in force and say so in the reply: A, V or Ah (5)"),
     Fault("framing", "answer every frame, or only the next so many, with a framing error"),
     Fault("reboot", "restart once: two seconds of silence, volatile settings forgotten"),
     Fault("other_device", "be another device, of this serial number (SIM9999OTHER)"),
@@ -47,7 +47,7 @@ class Mischief:
     refuse: Flags | None = None
     ignore_set: bool = False
     echo: bool = False
-    clamp_a: float | None = None
+    clamp: float | None = None
     framing: float = 0
     serial: str | None = None
     _dice: random.Random = field(default_factory=random.Random)
@@ -149,7 +149,7 @@ _STARTS: Mapping[str, Callable[[Mischief, str], None]] = {
     "die": _set("die"),
     "refuse": _refuse,
     "ignore_set": _ignore_set,
-    "clamp": _number("clamp", "clamp_a", 5.0),
+    "clamp": _number("clamp", "clamp", 5.0),
     "framing": _number("framing", "framing", float("inf")),
     "reboot": _nothing,
     "other_device": _other_device,

@@ -1,4 +1,4 @@
-"""The Blue Smart chargers a simulator can be, and what distinguishes them on the line."""
+"""The AC chargers a simulator can be, and what distinguishes them on the line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class ChargerModel:
-    """One product. flood: sends asynchronous frames unasked. temperature: has the text label T."""
+    """One product. flood: sends asynchronous frames unasked. temperature: has the text label T.
+
+    outputs: how many have a voltage and a current of their own.
+    """
 
     product_id: int
     name: str
@@ -15,6 +18,7 @@ class ChargerModel:
     maximum_current: float
     flood: bool = True
     temperature: bool = True
+    outputs: int = 1
 
     @property
     def minimum_current(self) -> float:
@@ -31,6 +35,8 @@ MODELS: Mapping[int, ChargerModel] = MappingProxyType(
             ChargerModel(0xA332, "Blue Smart IP22 24|8", 24.0, 8.0),
             ChargerModel(0xA334, "Blue Smart IP22 24|12", 24.0, 12.0),
             ChargerModel(0xA336, "Blue Smart IP22 24|16", 24.0, 16.0),
+            ChargerModel(0xA341, "Phoenix IP43 12|50 (3)", 12.0, 50.0, flood=False, outputs=3),
+            ChargerModel(0xA343, "Phoenix IP43 24|25 (3)", 24.0, 25.0, flood=False, outputs=3),
         )
     }
 )

@@ -16,12 +16,11 @@ from bridge.adapters.vedirect.hex import (
     encode_register,
 )
 from bridge.adapters.vedirect.reason import Reason
+from bridge.adapters.vedirect.simulated_device import SimulatedDevice
 from bridge.adapters.vedirect.simulated_faults import Mischief
-from bridge.adapters.vedirect.simulated_registers import CURRENT_LIMIT, LINK_CURRENT, MODE, RegisterBank
+from bridge.adapters.vedirect.simulated_registers import MODE, Raw
 from bridge.datastore.clock import Clock
 
-#: Version word of ping and version replies: bit 14 says application, the rest is 3.42.
-_VERSION = 0x4342
 _UNREADABLE = frozenset({Reason.CHECKSUM, Reason.LENGTH, Reason.BYTE})
 
 
@@ -32,7 +31,7 @@ class Executed:
     time: float
     register: int
     asked: int
-    in_force: int
+    in_force: Raw
     flags: Flags
 
 
@@ -46,18 +45,21 @@ class Received:
 
 
 class Replies:
-    """Judges frames, carries SETs out on the bank and makes the answers. None means no answer."""
+    """Judges frames, carries SETs out on a device and makes the answers. None means no answer."""
 
-    def __init__(self, clock: Clock, bank: RegisterBank, mischief: Mischief, product_id: int) -> None:
+    def __init__(self, clock: Clock, device: SimulatedDevice, mischief: Mischief) -> None:
         self._clock = clock
-        self._bank = bank
+        self._device = device
+        self._bank = device.registers
         self._mischief = mischief
         self.executed: list[Executed] = []
         self.forbidden: list[HexFrame] = []
+        version = device.nameplate.version_word.to_bytes(2, "little")
+        product_id = device.nameplate.product_id.to_bytes(2, "little")
         self._answers: dict[int, Callable[[HexFrame], bytes]] = {
-            Command.PING: lambda _frame: encode(Command.PONG, _VERSION.to_bytes(2, "little")),
-            Command.APP_VERSION: lambda _frame: encode(Command.PING, _VERSION.to_bytes(2, "little")),
-            Command.PRODUCT_ID: lambda _frame: encode(Command.PING, product_id.to_bytes(2, "little")),
+            Command.PING: lambda _frame: encode(Command.PONG, version),
+            Command.APP_VERSION: lambda _frame: encode(Command.PING, version),
+            Command.PRODUCT_ID: lambda _frame: encode(Command.PING, product_id),
             Command.GET: self._get,
             Command.SET: self._set,
         }
@@ -69,7 +71,7 @@ class Replies:
             return encode(Command.PRODUCT_ID, FRAMING_ERROR)
         if isinstance(message, HexError):
             return encode(Command.PRODUCT_ID, FRAMING_ERROR) if message.reason in _UNREADABLE else None
-        if _is_forbidden(message):
+        if self._is_forbidden(message):
             self.forbidden.append(message)
             return None
         answer = self._answers.get(message.command)
@@ -84,38 +86,43 @@ class Replies:
 
     def _set(self, frame: HexFrame) -> bytes:
         register = frame.register or 0
-        flags, raw = self._bank.judge(register, frame.value)
+        verdict = self._bank.judge(register, frame.value)
+        flags, raw = verdict.flags, verdict.raw
         if flags in (Flags.OK, Flags.PARAMETER) and self._mischief.refuse is not None:
-            flags, raw = self._mischief.refuse, self._bank.raw(register)
-        if flags == Flags.OK:
-            raw = self._carry_out(register, raw)
+            flags, raw = self._mischief.refuse, self._bank.value(register)
+        obeyed = flags == Flags.OK and verdict.obeyed and not self._mischief.ignore_set
+        if obeyed:
+            raw = self._clamped(register, raw)
+            self._bank.store(register, raw)
+        elif flags == Flags.OK and not self._mischief.echo:
+            raw = self._bank.value(register)
         has_value = flags in (Flags.OK, Flags.PARAMETER)
-        if register in self._bank and has_value:
+        if has_value:
             asked = int.from_bytes(frame.value, "little")
-            in_force = self._bank.raw(register)
+            in_force = self._bank.value(register)
             self.executed.append(Executed(self._clock.monotonic(), register, asked, in_force, flags))
         value = self._bank.pack(register, raw) if has_value else b""
+        if obeyed:
+            self._device.commanded(register, raw)
         return encode_register(Command.SET, register, value, flags)
 
-    def _carry_out(self, register: int, raw: int) -> int:
-        """Put a valid value in force; returns the value for the reply."""
-        if self._mischief.ignore_set:
-            return raw if self._mischief.echo else self._bank.raw(register)
-        if self._mischief.clamp_a is not None and register in (CURRENT_LIMIT, LINK_CURRENT):
-            raw = min(raw, round(self._mischief.clamp_a * 10))
-        self._bank.store(register, raw)
-        return raw
+    def _clamped(self, register: int, raw: Raw) -> Raw:
+        most = self._mischief.clamp
+        if most is None or register not in self._device.clamped or not isinstance(raw, int):
+            return raw
+        return min(raw, self._bank.raw_of(register, most))
 
-
-def _is_forbidden(frame: HexFrame) -> bool:
-    if frame.command in UNREACHABLE_COMMANDS:
-        return True
-    if frame.command not in (Command.GET, Command.SET):
-        return False
-    hibernates = (
-        frame.command == Command.SET and frame.register == MODE and frame.value[:1] == bytes([HIBERNATE])
-    )
-    return hibernates or frame.register == RESTORE_DEFAULTS
+    def _is_forbidden(self, frame: HexFrame) -> bool:
+        if frame.command in UNREACHABLE_COMMANDS:
+            return True
+        if frame.command not in (Command.GET, Command.SET):
+            return False
+        if frame.register == RESTORE_DEFAULTS:
+            return True
+        banned = {(MODE, HIBERNATE), *self._device.forbidden}
+        return frame.command == Command.SET and (frame.register, frame.value[:1]) in {
+            (register, bytes([value])) for register, value in banned
+        }
 
 
 def characters(message: HexFrame | HexError) -> bytes:

@@ -1,10 +1,10 @@
-"""A simulated charger in advanced time, on a wire that keeps what it sends."""
+"""A simulated device in advanced time, on a wire that keeps what it sends."""
 
 import asyncio
 import contextlib
 
 from bridge.adapters.pty import BYTES_PER_S_19200, Pacer
-from bridge.adapters.vedirect.codec import HexFrame, VeDirectDecoder
+from bridge.adapters.vedirect.codec import HexFrame, TextBlock, VeDirectDecoder
 from bridge.adapters.vedirect.hex import encode_get, encode_set
 from bridge.adapters.vedirect.simulator import ChargerSimulator
 from bridge.datastore.clock import ManualClock
@@ -39,6 +39,11 @@ class MemoryWire:
     async def replug(self):
         self.plugged = True
 
+    @property
+    def stream(self):
+        """All that was sent."""
+        return b"".join(data for _, data in self.bytes)
+
     def heard(self, kind, since=0.0):
         return [message for time, message in self.messages if isinstance(message, kind) and time >= since]
 
@@ -46,9 +51,9 @@ class MemoryWire:
 class Bench:
     """A simulator on a memory wire."""
 
-    def __init__(self, clock, **options):
+    def __init__(self, clock, kind=ChargerSimulator, **options):
         self.clock = clock
-        self.simulator = ChargerSimulator(clock, **options)
+        self.simulator = kind(clock, **options)
         self.wire = MemoryWire(clock)
 
     async def ask(self, frame, wait=0.4):
@@ -58,15 +63,29 @@ class Bench:
         await self.clock.advance(wait)
         return [m for m in self.wire.heard(HexFrame, since) if m.command != 0xA]
 
-    async def value(self, register):
+    async def value(self, register, *, signed=False):
         (reply,) = await self.ask(encode_get(register))
         assert (reply.command, reply.register, reply.flags) == (7, register, 0)
-        return int.from_bytes(reply.value, "little")
+        return int.from_bytes(reply.value, "little", signed=signed)
+
+    async def flags(self, register):
+        """The flags with which a GET is answered."""
+        (reply,) = await self.ask(encode_get(register))
+        return reply.flags
 
     async def put(self, register, raw, size=2):
-        (reply,) = await self.ask(encode_set(register, raw.to_bytes(size, "little")))
+        (reply,) = await self.ask(encode_set(register, raw.to_bytes(size, "little", signed=raw < 0)))
         assert (reply.command, reply.register) == (8, register)
         return reply.flags, int.from_bytes(reply.value, "little")
+
+    async def text(self, seconds=1.5):
+        """The labels sent from now on, the newest of each."""
+        since = self.clock.monotonic()
+        await self.clock.advance(seconds)
+        fields = {}
+        for block in self.wire.heard(TextBlock, since):
+            fields |= block.fields
+        return fields
 
 
 @contextlib.asynccontextmanager
@@ -74,8 +93,8 @@ async def benches():
     """Give a maker of simulators that play until the end."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(**options):
-            made = Bench(ManualClock(), **options)
+        async def make(kind=ChargerSimulator, **options):
+            made = Bench(ManualClock(), kind, **options)
             task = asyncio.create_task(made.simulator.play(made.wire))
             stack.push_async_callback(_end, task)
             await made.clock.advance(0.0)
