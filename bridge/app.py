@@ -6,10 +6,12 @@ line -> codec -> adapter -> datastore -> image -> server -> wire, and a command 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from bridge.adapters.base import Adapter, Family
-from bridge.adapters.reconnect import supervise
+from bridge.adapters.line import LineFault, SerialSettings, open_line
+from bridge.adapters.reconnect import RETRY_CAP_S, RETRY_FIRST_S, Backoff, supervise
 from bridge.datastore.clock import Clock, SystemClock
 from bridge.datastore.device import Device
 from bridge.datastore.points import GroupSpec
@@ -17,16 +19,22 @@ from bridge.datastore.spec import PointSpec
 from bridge.datastore.state import StateStore
 from bridge.datastore.store import Datastore
 from bridge.datastore.values import Identity, LinkState
+from bridge.outlets.audit import Audit
 from bridge.register_maps.bridge_unit import BridgeUnit
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.format import RegisterMap
 from bridge.register_maps.image import UnitImage
 from bridge.register_maps.pending_unit import PendingUnit
-from bridge.server.access import Access
+from bridge.server.access import Access, Rule
 from bridge.server.counters import GROUP, SPECS, Counters
 from bridge.server.listener import TcpListener
-from bridge.server.terms import Terms
+from bridge.server.listening import Listener
+from bridge.server.rtu_line import RtuListener, SerialPort
+from bridge.server.terms import Terms, TurnedAway
+from bridge.server.tls import TlsFiles
+from bridge.server.udp import UdpListener
 from bridge.server.units import BRIDGE_UNIT, Units
+from bridge.site import models
 from bridge.site.loader import SiteLoad
 from bridge.site.models import ServedUnit, Site
 
@@ -67,7 +75,8 @@ class House:
         self.state = StateStore(self.site.state if keep_state else None)
         self.datastore = Datastore(self.clock, self.state)
         self.counters = Counters()
-        self.listeners: list[TcpListener] = []
+        self.listeners: list[Listener] = []
+        self._audit = self._make_audit() if keep_state else None
         self._families = families
         self._wanted = load.units
         self._catalogue = Catalogue()
@@ -87,6 +96,8 @@ class House:
         """
         await asyncio.to_thread(self.state.open)
         try:
+            if self._audit is not None:
+                self._audit.start()
             await self._furnish()
             async with asyncio.TaskGroup() as group:
                 for listener in self.listeners:
@@ -106,6 +117,8 @@ class House:
                 await listener.stop()
             for task in self._building:
                 task.cancel()
+            if self._audit is not None:
+                await asyncio.to_thread(self._audit.close)
             await asyncio.to_thread(self.state.close)
 
     # -- building ----------------------------------------------------------------------------------
@@ -123,7 +136,7 @@ class House:
         wanted_maps = (self._map_of(wanted) for wanted in self._wanted)
         for map_name in {_BRIDGE_MAP, *(found for found in wanted_maps if found is not None)}:
             self._maps[map_name] = await self._load(map_name)
-        self._access = Access(self.site.access.read, self.site.access.write, clock=self.clock)
+        self._access = Access(*self._access_rules(), clock=self.clock)
         for listen in self.site.listeners:
             units = self._units[listen.url] = Units()
             terms = Terms(
@@ -135,13 +148,26 @@ class House:
                 write=listen.write,
                 reply_within_s=listen.reply_within,
             )
-            self.listeners.append(TcpListener(listen.tcp.host, listen.tcp.port, terms))
+            terms.turned_away.connect(self._turned_away)
+            self.listeners.append(self._listener(listen, terms))
             if listen.serves(BRIDGE_UNIT):
                 own_unit = BridgeUnit(self._maps[_BRIDGE_MAP], own, self.clock)
                 self._own_units[listen.url] = own_unit
                 units.put(BRIDGE_UNIT, own_unit)
         for wanted in self._wanted:
             self._serve(wanted)
+
+    def _make_audit(self) -> Audit | None:
+        wanted = self.site.outlets.audit
+        if wanted is None:
+            return None
+        audit = Audit(wanted.path(self.site.state), wanted.size, wanted.keep, self.clock)
+        self.datastore.attempted.connect(audit.wrote)
+        return audit
+
+    def _turned_away(self, event: TurnedAway) -> None:
+        if self._audit is not None:
+            self._audit.turned_away(event.listener, str(event.peer), event.times, event.reason)
 
     def _serve(self, wanted: ServedUnit) -> None:
         """Put a unit on its listener: its image where its map is known, else its status block alone."""
@@ -164,6 +190,31 @@ class House:
     @staticmethod
     def _key(wanted: ServedUnit) -> tuple[str, int]:
         return wanted.listener, wanted.unit
+
+    def _access_rules(self) -> Iterator[tuple[Rule, ...] | None]:
+        """Yield the rules for reading, then for writing; None where the site says nothing."""
+        access = self.site.access
+        for key, listed in (("read", access.read), ("write", access.write)):
+            rules = (Rule(entry.who, entry.role, entry.units, entry.paths) for entry in listed)
+            yield tuple(rules) if key in access.model_fields_set else None
+
+    def _listener(self, listen: models.AnyListener, terms: Terms) -> Listener:
+        match listen:
+            case models.TcpListener(tcp=at, connections=cap):
+                return TcpListener(at.host, at.port, terms, connections_max=cap)
+            case models.RtuTcpListener(rtu_tcp=at, connections=cap):
+                return TcpListener(at.host, at.port, terms, connections_max=cap, rtu=True)
+            case models.TlsListener(tls=at, connections=cap):
+                here = self.site.directory
+                files = TlsFiles(here / listen.certificate, here / listen.key, here / listen.client_ca)
+                return TcpListener(at.host, at.port, terms, connections_max=cap, tls=files)
+            case models.UdpListener(udp=at):
+                return UdpListener(at.host, at.port, terms)
+            case models.RtuListener(rtu=port):
+                settings = SerialSettings(listen.baudrate, listen.parity, listen.stop_bits)
+                pauses = Backoff(RETRY_FIRST_S, RETRY_CAP_S)
+                opener = partial(open_line, port, settings, self.clock)
+                return RtuListener(SerialPort(port, listen.baudrate, opener, LineFault, pauses), terms)
 
     async def _load(self, name: str) -> RegisterMap:
         load = await asyncio.to_thread(self._catalogue.load, name, self.site.directory)

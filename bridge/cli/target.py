@@ -128,11 +128,14 @@ def _of_demo(at: HostPort | None) -> Target:
 
 def _of_site(path: FilePath, at: HostPort | None) -> Target:
     from bridge.cli.check import explained, load_checked
+    from bridge.site.models import TcpListener
 
     loaded = load_checked(path)
     if loaded.site is None:
         raise BadFile(f"{path} cannot be used:\n{explained(loaded.problems)}")
-    listeners = {listener.url: listener for listener in loaded.site.listeners if listener.method == "tcp"}
+    listeners = {
+        listener.url: listener for listener in loaded.site.listeners if isinstance(listener, TcpListener)
+    }
     if not listeners:
         raise CommandFailed(f"{path} has no tcp listener: expected one, which `read` and `write` could ask")
     reached = {url: at or _reach(listener.tcp) for url, listener in listeners.items()}

@@ -1,23 +1,25 @@
-"""Who may read and who may write, by the address a request comes from.
+"""Who may read and who may write, by the address a request comes from and the role of its certificate.
 
-Entries are networks, addresses or host names. Names are resolved off the loop, again every minute and
-at every reload; a name that cannot be resolved keeps its last good addresses.
+Names are resolved off the loop, again every minute and at every reload; a name that cannot be resolved
+keeps its last good addresses.
 """
 
 import asyncio
 import ipaddress
 import logging
-import re
 import socket
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
 from bridge.datastore.clock import Clock
+from bridge.datastore.values import Path
+from bridge.server.access_rule import AccessError, Address, Network, Peer, Rule, network, rules
+
+__all__ = ["Access", "AccessError", "Address", "Peer", "Rule", "peer_address"]
 
 _log = logging.getLogger(__name__)
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolver = Callable[[str], Awaitable[Collection[Address]]]
+Entries = Iterable[str | Rule]
 
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 #: Who may read where the site says nothing: loopback, private (RFC 1918, RFC 4193) and link-local networks.
@@ -36,15 +38,6 @@ DEFAULT_WRITE = _LOOPBACK
 #: Seconds between two look-ups of a host name.
 RESOLVE_EVERY_S = 60.0
 
-#: RFC 1123 host names; an underscore is tolerated because home routers hand them out.
-_NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*\.?\Z")
-#: Something of digits and dots is a mistyped address, never a name.
-_DIGITS = re.compile(r"[0-9.]+\Z")
-
-
-class AccessError(ValueError):
-    """An entry that is neither network, address nor host name; the text says what was expected."""
-
 
 def peer_address(host: str) -> Address:
     """Return a peer's address; IPv4 peers of an IPv6 socket become plain IPv4. Raises ValueError."""
@@ -61,23 +54,26 @@ async def resolve_name(name: str) -> Collection[Address]:
 
 
 class _List:
-    """One list of entries, split into what is known and what must be looked up."""
+    """One list of rules, with their networks worked out and the names that must be looked up."""
 
-    def __init__(self, entries: Sequence[str]) -> None:
-        self.entries = tuple(entries)
-        self.networks: list[Network] = []
-        self.names: list[str] = []
-        for entry in self.entries:
-            network = _network(entry)
-            if network is None:
-                self.names.append(entry)
-            else:
-                self.networks.append(network)
+    def __init__(self, entries: Entries) -> None:
+        self.rules = rules(entries)
+        self.names = {rule.who for rule in self.rules if rule.who is not None and network(rule.who) is None}
+        self._networks: dict[str, Network] = {}
+        for rule in self.rules:
+            if rule.who is not None and (found := network(rule.who)) is not None:
+                self._networks[rule.who] = found
 
-    def holds(self, peer: Address, resolved: dict[str, frozenset[Address]]) -> bool:
-        if any(peer in network for network in self.networks):
-            return True
-        return any(peer in resolved.get(name, ()) for name in self.names)
+    def of(self, address: Address, resolved: dict[str, frozenset[Address]]) -> Iterator[Rule]:
+        """Yield the rules that an address fits, whatever role they want."""
+        for rule in self.rules:
+            if rule.who is None:
+                yield rule
+            elif (known := self._networks.get(rule.who)) is not None:
+                if address in known:
+                    yield rule
+            elif address in resolved.get(rule.who, ()):
+                yield rule
 
 
 class Access:
@@ -85,8 +81,8 @@ class Access:
 
     def __init__(
         self,
-        read: Iterable[str] | None = None,
-        write: Iterable[str] | None = None,
+        read: Entries | None = None,
+        write: Entries | None = None,
         *,
         clock: Clock,
         resolver: Resolver = resolve_name,
@@ -97,23 +93,40 @@ class Access:
         self._failing: set[str] = set()
         self._set(read, write)
 
-    def may_read(self, peer: Address) -> bool:
-        """True where the address may connect at all."""
-        return self._read.holds(peer, self._resolved)
+    @property
+    def reads_by_unit(self) -> bool:
+        """True where somebody may read some units only, so that each read must be judged."""
+        return any(rule.units is not None for rule in self._read.rules)
 
-    def may_write(self, peer: Address) -> bool:
-        """True where the address may write."""
-        return self._write.holds(peer, self._resolved)
+    def may_connect(self, address: Address) -> bool:
+        """True where somebody at this address might read, once the role is known."""
+        return next(self._read.of(address, self._resolved), None) is not None
 
-    def line_to_read(self, peer: Address) -> str:
-        """Return the line of the site file that would let this address read."""
-        return self._line((*self._read.entries, str(peer)), self._write.entries if self._own_write else ())
+    def may_read(self, peer: Peer, unit: int | None = None) -> bool:
+        """True where the peer may read a unit; None asks for any of them."""
+        return any(rule.reaches(unit) for rule in self._fitting(self._read, peer))
 
-    def line_to_write(self, peer: Address) -> str:
-        """Return the line of the site file that would let this address write."""
-        return self._line(self._read.entries if self._own_read else (), (*self._write.entries, str(peer)))
+    def may_write(self, peer: Peer, unit: int | None = None, paths: Iterable[Path] = ()) -> bool:
+        """True where the peer may write all these points of a unit, or any where none are named."""
+        fitting = [rule for rule in self._fitting(self._write, peer) if rule.reaches(unit)]
+        return bool(fitting) and all(any(rule.covers(path) for rule in fitting) for path in paths)
 
-    async def reload(self, read: Iterable[str] | None, write: Iterable[str] | None) -> None:
+    def line_to_read(self, peer: Peer) -> str:
+        """Return the line of the site file that would let this peer read."""
+        return self._line((*self._read.rules, _rule_for(peer)), self._write.rules if self._own_write else ())
+
+    def line_to_write(self, peer: Peer) -> str:
+        """Return the line of the site file that would let this peer write."""
+        return self._line(self._read.rules if self._own_read else (), (*self._write.rules, _rule_for(peer)))
+
+    def _fitting(self, listed: _List, peer: Peer) -> Iterator[Rule]:
+        return (
+            rule
+            for rule in listed.of(peer.address, self._resolved)
+            if rule.role is None or rule.role == peer.role
+        )
+
+    async def reload(self, read: Entries | None, write: Entries | None) -> None:
         """Take new lists and look their names up. Raises AccessError; then the old lists stay."""
         self._set(read, write)
         await self.resolve()
@@ -132,11 +145,11 @@ class Access:
             await self._clock.sleep(RESOLVE_EVERY_S)
 
     def _names(self) -> set[str]:
-        return {*self._read.names, *self._write.names}
+        return self._read.names | self._write.names
 
-    def _set(self, read: Iterable[str] | None, write: Iterable[str] | None) -> None:
-        new_read = _List(DEFAULT_READ if read is None else tuple(read))
-        new_write = _List(DEFAULT_WRITE if write is None else tuple(write))
+    def _set(self, read: Entries | None, write: Entries | None) -> None:
+        new_read = _List(DEFAULT_READ if read is None else read)
+        new_write = _List(DEFAULT_WRITE if write is None else write)
         self._read, self._write = new_read, new_write
         self._own_read, self._own_write = read is not None, write is not None
 
@@ -155,31 +168,15 @@ class Access:
         self._resolved[name] = found
 
     @staticmethod
-    def _line(read: Sequence[str], write: Sequence[str]) -> str:
+    def _line(read: Iterable[Rule], write: Iterable[Rule]) -> str:
         lists = [
-            f"{key}: [{', '.join(_scalar(entry) for entry in entries)}]"
-            for key, entries in (("read", read), ("write", write))
-            if entries
+            f"{key}: [{', '.join(map(str, listed))}]"
+            for key, listed in (("read", tuple(read)), ("write", tuple(write)))
+            if listed
         ]
         return f"access: {{{', '.join(lists)}}}"
 
 
-def _network(entry: str) -> Network | None:
-    """Return an entry's network, None for a host name. Raises AccessError."""
-    try:
-        return ipaddress.ip_network(entry)
-    except ValueError as fault:
-        if "/" not in entry and not _DIGITS.match(entry) and _NAME.match(entry):
-            return None
-        hint = ""
-        if "host bits" in str(fault):
-            hint = f" (did you mean {ipaddress.ip_network(entry, strict=False)}?)"
-        raise AccessError(
-            f"access: found {entry!r}, expected a network such as 192.168.1.0/24, an address, "
-            f"or a host name{hint}"
-        ) from fault
-
-
-def _scalar(entry: str) -> str:
-    """Write an entry so that YAML reads it back as text inside a list."""
-    return f'"{entry}"' if ":" in entry else entry
+def _rule_for(peer: Peer) -> Rule:
+    """Return the rule that would let a peer in: by its role where it has one, else by its address."""
+    return Rule(str(peer.address)) if peer.role is None else Rule(role=peer.role)

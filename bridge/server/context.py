@@ -13,9 +13,9 @@ from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 
 from bridge.datastore.refusals import WriteRefusal
-from bridge.datastore.values import Origin, WriteRequest
+from bridge.datastore.values import WriteRequest
 from bridge.register_maps.image import MapRefusal, UnitWrite
-from bridge.server.access import Address
+from bridge.server.access import Peer
 from bridge.server.codes import Code, batch_code
 from bridge.server.formats import READS
 from bridge.server.terms import Terms
@@ -33,7 +33,7 @@ class RequestContext:
 
     __slots__ = ("_echo", "_peer", "_terms")
 
-    def __init__(self, terms: Terms, peer: Address | None) -> None:
+    def __init__(self, terms: Terms, peer: Peer | None) -> None:
         self._terms = terms
         self._peer = peer
         self._echo: Values = ()
@@ -105,21 +105,22 @@ class RequestContext:
     async def write(self, device_id: int, decode: Callable[[ServedUnit], UnitWrite]) -> int:
         """Decode, judge and execute one write; return 0 or the exception code of the reply table."""
         view, image = self._view(device_id)
-        origin = Origin("modbus", "" if self._peer is None else str(self._peer))
-        refused = 0
-        reason = ""
-        if not self._terms.may_write(self._peer):
-            refused, reason = Code.ILLEGAL_FUNCTION, self._terms.write_refused(self._peer, device_id)
+        terms, origin = self._terms, self._terms.origin(self._peer)
+        allowed = terms.may_write(self._peer, view.unit)
         try:
             write = decode(image)
         except MapRefusal as refusal:
-            code = refused or refusal.code
-            image.device.refuse(WriteRequest({}, origin, view.unit), code, reason or str(refusal))
+            if allowed:
+                code, reason = refusal.code, str(refusal)
+            else:
+                code, reason = int(Code.ILLEGAL_FUNCTION), terms.write_refused(self._peer, device_id)
+            image.device.refuse(WriteRequest({}, origin, view.unit), code, reason)
             return code
         request = WriteRequest(write.changes, origin, view.unit, write.addresses)
-        if refused:
-            write.device.refuse(request, refused, reason)
-            return refused
+        if not allowed or not terms.may_write(self._peer, view.unit, write.changes):
+            reason = terms.write_refused(self._peer, device_id)
+            write.device.refuse(request, Code.ILLEGAL_FUNCTION, reason)
+            return Code.ILLEGAL_FUNCTION
         return await self._execute(view, write, request)
 
     async def _execute(self, view: View, write: UnitWrite, request: WriteRequest) -> int:

@@ -13,8 +13,9 @@ _POINTS: Mapping[str, Path] = {
     "requests": "/Server/Requests",
     "exceptions": "/Server/Exceptions",
     "writes_refused": "/Server/WritesRefused",
+    "broadcasts": "/Server/Broadcasts",
 }
-#: The points are u32 registers of unit 247.
+#: The points are u32 registers of unit 247, as far as its map shows them.
 _WRAP = 1 << 32
 
 #: Group of device `bridge` in which the counters are published.
@@ -25,12 +26,20 @@ SPECS = tuple(PointSpec(path) for path in _POINTS.values())
 class Counters:
     """Counts over all listeners of a bridge since its start.
 
-    connections: open now. connections_refused: closed for access or because of the cap. requests:
-    well-framed requests answered. exceptions: those of them answered by an exception. writes_refused:
-    writes without the right to write.
+    connections: open now. connections_refused: closed, and datagrams dropped, for access or because of
+    the cap. requests: well-framed requests answered. exceptions: those of them answered by an exception.
+    writes_refused: writes without the right to write. broadcasts: frames to unit 0 on RTU lines, which
+    nobody answers.
     """
 
-    __slots__ = ("connections", "connections_refused", "exceptions", "requests", "writes_refused")
+    __slots__ = (
+        "broadcasts",
+        "connections",
+        "connections_refused",
+        "exceptions",
+        "requests",
+        "writes_refused",
+    )
 
     def __init__(self) -> None:
         self.connections = 0
@@ -38,6 +47,7 @@ class Counters:
         self.requests = 0
         self.exceptions = 0
         self.writes_refused = 0
+        self.broadcasts = 0
 
     def snapshot(self) -> dict[Path, Value]:
         """Return the points of `GROUP` as they are to be published."""

@@ -7,11 +7,15 @@ from pymodbus.exceptions import NoSuchIdException
 from pymodbus.framer import FramerBase
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
-from bridge.server.access import Address
+from bridge.register_maps.format import RegisterMap
+from bridge.server import identification
+from bridge.server.access import Peer
 from bridge.server.codes import Code
 from bridge.server.context import RequestContext
-from bridge.server.formats import format_code
+from bridge.server.formats import DIAGNOSTICS, WRITES, format_code
+from bridge.server.requests import Plain
 from bridge.server.terms import Terms
+from bridge.server.units import BRIDGE_UNIT, ServedUnit
 
 
 class Dispatch:
@@ -22,7 +26,7 @@ class Dispatch:
         self._decoder = decoder
 
     async def answer(
-        self, transaction: int, unit: int, pdu: bytes, peer: Address | None, framer: FramerBase
+        self, transaction: int, unit: int, pdu: bytes, peer: Peer | None, framer: FramerBase
     ) -> bytes:
         """Return the reply framed under the request's own ids; never raises but for cancellation."""
         function = pdu[0]
@@ -40,18 +44,33 @@ class Dispatch:
             self._terms.counters.exceptions += 1
         return frame
 
-    async def _answer(self, unit: int, pdu: bytes, peer: Address | None) -> ModbusPDU:
+    async def _answer(self, unit: int, pdu: bytes, peer: Peer | None) -> ModbusPDU:
         view = self._terms.units.views.get(unit)
         if view is None or view.image is None:
             return ExceptionResponse(pdu[0], Code.NO_RESPONSE)
         code = format_code(pdu)
         if code:
             return ExceptionResponse(pdu[0], code)
+        if pdu[0] not in WRITES and not self._terms.may_read(peer, view.unit):
+            return ExceptionResponse(pdu[0], Code.ILLEGAL_FUNCTION)
+        if pdu[0] in (DIAGNOSTICS, identification.FUNCTION):
+            return _told(pdu, view.unit, view.image)
         request = self._decoder.decode(pdu)
         if request is None:
             return ExceptionResponse(pdu[0], Code.ILLEGAL_VALUE)
         # pymodbus names its own store as the context's type and calls three methods of it (see `seams`).
         return await request.datastore_update(RequestContext(self._terms, peer), unit)  # type: ignore[arg-type]
+
+
+def _told(pdu: bytes, unit: int, image: ServedUnit) -> ModbusPDU:
+    """Answer for a unit as a whole, which answers nothing while its device does not live."""
+    loaded = getattr(image, "map", None)
+    if not isinstance(loaded, RegisterMap) or not (unit == BRIDGE_UNIT or image.device.alive):
+        return ExceptionResponse(pdu[0], Code.NO_RESPONSE)
+    if pdu[0] == DIAGNOSTICS:
+        return Plain(pdu)
+    found = identification.answer(pdu, identification.objects(loaded, image.device))
+    return ExceptionResponse(pdu[0], found) if isinstance(found, int) else Plain(found)
 
 
 def _framed(reply: ModbusPDU, transaction: int, unit: int, framer: FramerBase) -> bytes:

@@ -20,7 +20,7 @@ READ_LENGTH = 6
 LENGTH_MIN, LENGTH_MAX = 2, 254
 
 
-def frame_end(buffer: bytearray, start: int) -> int:
+def frame_end(buffer: bytes | bytearray, start: int) -> int:
     """Return where the frame at `start` ends, -1 when no MBAP frame can begin so; needs `PREFIX` bytes."""
     length = buffer[start + 4] << 8 | buffer[start + 5]
     if buffer[start + 2] or buffer[start + 3] or not LENGTH_MIN <= length <= LENGTH_MAX:

@@ -1,4 +1,4 @@
-"""The two requests that pymodbus would take apart into a read and a write of its own.
+"""The two requests that pymodbus would take apart into a read and a write of its own, and plain replies.
 
 FC22 must judge the mask as one change, and FC23 must check both halves before it does either; so these
 classes hand their request to the context whole. pymodbus still decodes them and encodes their replies.
@@ -38,6 +38,19 @@ class ReadWrite(ReadWriteMultipleRegistersRequest):
         if isinstance(held, ExcCodes):
             return ExceptionResponse(self.function_code, held)
         return ReadWriteMultipleRegistersResponse(registers=held)
+
+
+class Plain(ModbusPDU):
+    """A reply whose bytes are ready: a function code and what follows it."""
+
+    def __init__(self, pdu: bytes) -> None:
+        super().__init__()
+        self.function_code = pdu[0]
+        self._data = pdu[1:]
+
+    def encode(self) -> bytes:
+        """Return what follows the function code."""
+        return self._data
 
 
 #: For `custom_pdu=` of pymodbus's servers.

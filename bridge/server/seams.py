@@ -42,6 +42,7 @@ _SIGNATURES: tuple[tuple[type, str, tuple[str, ...]], ...] = (
 #: Names that `__init__` of a class sets and this room reads or replaces.
 _ATTRIBUTES: tuple[tuple[type, tuple[str, ...]], ...] = (
     (ModbusTcpServer, ("transport", "call_create", "is_listener", "is_closing", "active_connections")),
+    (ServerRequestHandler, ("listener", "unique_id")),
     (MaskWriteRegisterRequest, ("and_mask", "or_mask")),
     (
         ReadWriteMultipleRegistersRequest,

@@ -70,6 +70,9 @@ class Units:
         #: Unit id as it stands in a request -> view; never changed in place.
         self.views: Mapping[int, View] = {}
 
+    def __len__(self) -> int:
+        return len(self._own)
+
     def __contains__(self, unit: int) -> bool:
         return unit in self._own
 

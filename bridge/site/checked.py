@@ -177,8 +177,8 @@ def _field(model: type[BaseModel], loc: Sequence[str | int]) -> FieldInfo | None
 def _fields(model: type[BaseModel], loc: Sequence[str | int]) -> Iterable[str]:
     """Return the keys that a mapping at a place may have."""
     info = _field(model, loc)
-    inner = model if info is None else _model_in(info.annotation)
-    return model.model_fields if inner is None else inner.model_fields
+    inner = (model if info is None else _model_in(info.annotation)) or model
+    return [info.alias or name for name, info in inner.model_fields.items()]
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:

@@ -8,6 +8,8 @@ LISTENER = "0.0.0.0:502"
 
 #: How long a request may wait for a write's outcome, in seconds.
 REPLY_WITHIN_S = 0.4
+#: On a serial line, which nobody else can use meanwhile.
+RTU_REPLY_WITHIN_S = 0.3
 
 #: Loopback.
 WRITE_ACCESS = ("127.0.0.0/8", "::1/128")

@@ -46,7 +46,7 @@ def load_site(
     found = draft(root, families, problems)
     state = _state(found, path, env)
     warnings: list[Problem] = []
-    judge(found, state, problems, warnings)
+    judge(found, path.parent, state, problems, warnings)
     plan = UnitPlan(found, MapShelf(maps or Catalogue(), path.parent), problems)
     units = plan.units(state, learnt)
     if problems:  # what a plan with holes warns of may only follow from them
@@ -65,6 +65,7 @@ def _site(found: Draft, path: Path, state: Path) -> Site:
         access=found.basics.access,
         devices=MappingProxyType({placed.name: placed.options for placed in found.devices}),
         serve=tuple(placed.view for placed in found.views),
+        outlets=found.outlets,
         directory=path.parent,
     )
 

@@ -3,20 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bridge.adapters.base import DeviceOptions
 from bridge.adapters.durations import Duration
 from bridge.site import defaults
 from bridge.site.addresses import HostPort, access_entry, listen_address
+from bridge.site.outlets import Outlets
 
 Level = Literal["debug", "info", "warning", "error"]
 UnitId = Annotated[int, Field(ge=1, le=246)]
 #: Listeners may name the bridge's own unit as well.
 ListenedUnit = Annotated[int, Field(ge=1, le=247)]
 AccessEntry = Annotated[str, AfterValidator(access_entry)]
+Listen = Annotated[HostPort, BeforeValidator(listen_address)]
+_LISTEN = "host:port to listen on"
+#: What parts an entry of `access` may be written as in one word.
+_ROLE = "role:"
 
 
 class Section(BaseModel):
@@ -32,17 +37,52 @@ class Log(Section):
     devices: Mapping[str, Level] = Field(default={}, description="another level for single devices, by name")
 
 
+class AccessRule(Section):
+    """Who may do something: written as one word, or with the units and points it is limited to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    who: AccessEntry | None = Field(
+        default=None, alias="from", description="a network, an address or a host name"
+    )
+    role: str | None = Field(default=None, min_length=1, description="the role in a client's certificate")
+    units: tuple[ListenedUnit, ...] | None = Field(default=None, description="units; left out: all")
+    paths: tuple[Annotated[str, Field(pattern=r"^/[^*]*\*?$")], ...] | None = Field(
+        default=None, description="paths such as /Mode or /Settings/*; left out: all"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, written: object) -> object:
+        if isinstance(written, dict | AccessRule):
+            if isinstance(written, dict) and not written.keys() & {"from", "who", "role"}:
+                raise ValueError("expected 'from' or 'role' in it")
+            return written
+        if not isinstance(written, str):
+            raise ValueError("expected a network, an address, a host name or role:NAME")  # noqa: TRY004 - pydantic's
+        if written.startswith(_ROLE):
+            return {"role": written.removeprefix(_ROLE)}
+        return {"from": access_entry(written)}
+
+
+def _all_of(entries: tuple[str, ...]) -> tuple[AccessRule, ...]:
+    return tuple(AccessRule(who=entry) for entry in entries)
+
+
 class Access(Section):
-    """Who may connect: networks, addresses, host names."""
+    """Who may connect: networks, addresses, host names, roles."""
 
-    read: tuple[AccessEntry, ...] = Field(default=defaults.READ_ACCESS, description="who may read")
-    write: tuple[AccessEntry, ...] = Field(default=defaults.WRITE_ACCESS, description="who may write")
+    read: tuple[AccessRule, ...] = Field(default=_all_of(defaults.READ_ACCESS), description="who may read")
+    write: tuple[AccessRule, ...] = Field(default=_all_of(defaults.WRITE_ACCESS), description="who may write")
 
 
-class TcpListener(Section):
-    """Modbus TCP on one address."""
+class Listener(Section):
+    """What all listeners have. `kind` is the key that makes one, and the scheme of its `url`."""
 
-    tcp: Annotated[HostPort, BeforeValidator(listen_address)] = Field(description="host:port to listen on")
+    kind: ClassVar[str]
+    #: The kind as a map's `detect.methods` names it: a tunnel does not make another protocol.
+    method: ClassVar[str]
+
     name: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$",
@@ -57,18 +97,87 @@ class TcpListener(Section):
     )
 
     @property
-    def method(self) -> str:
-        """The kind of listener, as a map's `detect.methods` names it."""
-        return "tcp"
+    def where(self) -> str:
+        """What it listens on, as the file has it."""
+        return str(getattr(self, self.kind))
 
     @property
     def url(self) -> str:
         """The listener as `check` names it."""
-        return f"tcp://{self.tcp}"
+        return f"{self.kind}://{self.where}"
 
     def serves(self, unit: int) -> bool:
         """True where a unit id is heard on this listener."""
         return self.units is None or unit in self.units
+
+
+class ConnectionListener(Listener):
+    """A listener whose clients hold connections."""
+
+    connections: int | None = Field(
+        default=None, ge=1, le=10_000, description="most connections at once, 1 to 10000"
+    )
+
+
+class TcpListener(ConnectionListener):
+    """Modbus TCP on one address."""
+
+    kind: ClassVar[str] = "tcp"
+    method: ClassVar[str] = "tcp"
+    tcp: Listen = Field(description=_LISTEN)
+
+
+class RtuTcpListener(ConnectionListener):
+    """RTU frames on TCP connections."""
+
+    kind: ClassVar[str] = "rtu_tcp"
+    method: ClassVar[str] = "rtu"
+    rtu_tcp: Listen = Field(description=_LISTEN)
+
+
+class TlsListener(ConnectionListener):
+    """Modbus TCP over TLS; both sides show certificates. Files in PEM, relative ones beside the site file."""
+
+    kind: ClassVar[str] = "tls"
+    method: ClassVar[str] = "tcp"
+    tls: Listen = Field(description=_LISTEN)
+    certificate: str = Field(min_length=1, description="a file with the bridge's own certificate")
+    key: str = Field(min_length=1, description="a file with its key")
+    client_ca: str = Field(min_length=1, description="a file with the authority of the clients' certificates")
+
+
+class UdpListener(Listener):
+    """Modbus in datagrams, whose senders can be forged."""
+
+    kind: ClassVar[str] = "udp"
+    method: ClassVar[str] = "udp"
+    udp: Listen = Field(description=_LISTEN)
+    write: bool = Field(default=False, description="true lets those write whom `access` lets")
+
+
+class RtuListener(Listener):
+    """Modbus RTU as a slave on a serial line, whose masters have no address."""
+
+    kind: ClassVar[str] = "rtu"
+    method: ClassVar[str] = "rtu"
+    rtu: str = Field(min_length=1, description="a device path or a PTY")
+    baudrate: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400] = Field(
+        default=19200, description="bits a second"
+    )
+    parity: Literal["N", "E", "O"] = Field(default="N", description="N, E or O")
+    stop_bits: Literal[1, 2] = Field(default=1, description="1 or 2")
+    reply_within: Duration = Field(
+        default=defaults.RTU_REPLY_WITHIN_S, gt=0, le=60, description="longest wait for a write's outcome"
+    )
+    write: bool = Field(default=False, description="true lets every master on the line write")
+
+
+NetworkListener = TcpListener | RtuTcpListener | TlsListener | UdpListener
+AnyListener = NetworkListener | RtuListener
+#: The key that makes a listener -> what it is.
+LISTENERS: Mapping[str, type[AnyListener]] = {
+    found.kind: found for found in (TcpListener, UdpListener, RtuListener, RtuTcpListener, TlsListener)
+}
 
 
 class View(Section):
@@ -105,10 +214,11 @@ class Site:
     timezone: str | None
     state: Path
     log: Log
-    listeners: tuple[TcpListener, ...]
+    listeners: tuple[AnyListener, ...]
     access: Access
     devices: Mapping[str, DeviceOptions]
     serve: tuple[View, ...]
+    outlets: Outlets
     directory: Path
 
 

@@ -6,17 +6,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.register_maps.positions import Node, Problem
+from bridge.site.addresses import HostPort
 from bridge.site.checked import at, did_you_mean
+from bridge.site.models import AccessRule, RtuListener, TlsListener
 from bridge.site.ports import port_fault, port_identity
 from bridge.site.sections import NOT_YET, Draft, PlacedDevice, PlacedListener, PlacedView
 
 
-def judge(draft: Draft, state: Path, problems: list[Problem], warnings: list[Problem]) -> None:
-    """Check all that needs no register map."""
+def judge(
+    draft: Draft, directory: Path, state: Path, problems: list[Problem], warnings: list[Problem]
+) -> None:
+    """Check all that needs no register map; `directory` is that of the site file."""
     _listeners(draft.listeners, problems)
+    _certificates(draft, directory, problems)
     _products(draft.devices, problems)
     _leases(draft.devices, problems)
-    _ports(draft.devices, problems)
+    _ports(draft, problems)
     for placed in draft.views:
         _view(draft, placed, problems)
     _log(draft, problems)
@@ -35,16 +40,46 @@ def judge(draft: Draft, state: Path, problems: list[Problem], warnings: list[Pro
 
 def _listeners(listeners: Iterable[PlacedListener], problems: list[Problem]) -> None:
     for first, second in itertools.combinations(listeners, 2):
-        if first.listener.tcp.clashes(second.listener.tcp):
-            place = at(second.node, ["tcp"])
-            other = at(first.node, ["tcp"])
-            message = f"found {second.listener.tcp}, which {_where(other)} listens on as {first.listener.tcp}"
+        one, two = _address(first), _address(second)
+        if one is not None and two is not None and _clash(one, two):
+            place, other = (at(placed.node, [placed.listener.kind]) for placed in (second, first))
+            message = f"found {two[1]}, which {_where(other)} listens on as {one[1]}"
             problems.append(place.problem(message, "choose another port"))
         if first.listener.name is not None and first.listener.name == second.listener.name:
             message = (
                 f"found the listener name '{second.listener.name}' again, it stands in {_where(first.node)}"
             )
             problems.append(at(second.node, ["name"]).problem(message, "choose another name"))
+
+
+def _address(placed: PlacedListener) -> tuple[str, HostPort] | None:
+    """Return the kind and the address of a listener on a network."""
+    listener = placed.listener
+    return None if isinstance(listener, RtuListener) else (listener.kind, getattr(listener, listener.kind))
+
+
+def _clash(one: tuple[str, HostPort], two: tuple[str, HostPort]) -> bool:
+    """True when two cannot listen beside each other; those whose port the system chooses need other kinds."""
+    if one[0] != two[0] and ("udp" in (one[0], two[0]) or one[1].port == 0):
+        return False
+    return one[1].clashes(two[1])
+
+
+def _certificates(draft: Draft, directory: Path, problems: list[Problem]) -> None:
+    """The files of a TLS listener are there; what stands in them is judged when it opens."""
+    for placed in draft.listeners:
+        if not isinstance(placed.listener, TlsListener):
+            continue
+        for key in ("certificate", "key", "client_ca"):
+            written = getattr(placed.listener, key)
+            try:
+                there = (directory / written).is_file()
+            except (OSError, ValueError):
+                there = False
+            if not there:
+                place = at(placed.node, [key])
+                hint = "a relative path begins at the site file"
+                problems.append(place.problem(f"found no file {written}, expected one in PEM", hint))
 
 
 def _products(devices: Iterable[PlacedDevice], problems: list[Problem]) -> None:
@@ -71,20 +106,32 @@ def _leases(devices: Iterable[PlacedDevice], problems: list[Problem]) -> None:
                 )
 
 
-def _ports(devices: Iterable[PlacedDevice], problems: list[Problem]) -> None:
-    """Exclusive ports are well spelled, and no two devices share one under whatever names."""
-    taken: dict[str, PlacedDevice] = {}
-    for device in devices:
+def _ports(draft: Draft, problems: list[Problem]) -> None:
+    """Exclusive ports are well spelled, and nobody shares one under whatever names."""
+    taken: dict[str, tuple[str, Node]] = {}
+
+    def take(port: str, owner: str, node: Node, place: Node) -> None:
+        first, where = taken.setdefault(port_identity(port), (owner, node))
+        if where is not node:
+            message = f"found the port '{port}', which {first} has ({_where(where)})"
+            problems.append(place.problem(message, "give each a port of its own"))
+
+    for device in draft.devices:
         for port in device.family.ports(device.options):
             place = at(device.node, ["port"])
             fault = port_fault(port)
             if fault is not None:
                 problems.append(place.problem(f"found the port '{port}', {fault}", _port_hint(port)))
                 continue
-            owner = taken.setdefault(port_identity(port), device)
-            if owner is not device:
-                message = f"found the port '{port}', which device '{owner.name}' has ({_where(owner.node)})"
-                problems.append(place.problem(message, "give each device a port of its own"))
+            take(port, f"device '{device.name}'", device.node, place)
+    for placed in draft.listeners:
+        if isinstance(placed.listener, RtuListener):
+            port, place = placed.listener.rtu, at(placed.node, ["rtu"])
+            if "://" in port or port_fault(port) is not None:
+                message = f"found the port '{port}', expected a device path such as /dev/ttyUSB0 or a PTY"
+                problems.append(place.problem(message, _port_hint(port)))
+                continue
+            take(port, f"listener '{placed.listener.name or placed.listener.url}'", placed.node, place)
 
 
 def _port_hint(port: str) -> str:
@@ -136,26 +183,29 @@ def _state(draft: Draft, state: Path, problems: list[Problem]) -> None:
 def _access(draft: Draft, warnings: list[Problem]) -> None:
     """Whoever may write but not read cannot even connect. Host names are not looked up here."""
     access = draft.basics.access
+    for number, entry in enumerate(access.read):
+        if entry.paths is not None:
+            place = at(draft.root, ["access", "read", number, "paths"])
+            warnings.append(place.problem("found 'paths', which limit writing alone", "remove them"))
     if "write" not in access.model_fields_set:
         return
-    readable = [net for entry in access.read if (net := _network(entry)) is not None]
+    readable = [net for entry in access.read if entry.role is None and (net := _network(entry)) is not None]
     if len(readable) < len(access.read):
-        return  # a host name among them may be just this one
+        return  # a host name or a role among them may be just this one
     for number, entry in enumerate(access.write):
         network = _network(entry)
         if network is not None and not any(_covers(wide, network) for wide in readable):
             place = at(draft.root, ["access", "write", number])
-            warnings.append(
-                place.problem(f"found {entry}, which may write but not read", "add it to access.read")
-            )
+            message = f"found {entry.who}, which may write but not read"
+            warnings.append(place.problem(message, "add it to access.read"))
 
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def _network(entry: str) -> _Network | None:
+def _network(entry: AccessRule) -> _Network | None:
     try:
-        return ipaddress.ip_network(entry)
+        return None if entry.who is None else ipaddress.ip_network(entry.who)
     except ValueError:
         return None
 

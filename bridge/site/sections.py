@@ -11,15 +11,14 @@ from bridge.site import defaults
 from bridge.site.addresses import listen_address
 from bridge.site.checked import checked, did_you_mean, unknown_key
 from bridge.site.families import KNOWN, FamilyError
-from bridge.site.models import Basics, TcpListener, View
+from bridge.site.models import LISTENERS, AnyListener, Basics, TcpListener, View
+from bridge.site.outlets import LATER_OUTLETS, Outlets
 
 #: Sections of later versions.
-LATER = frozenset({"links", "automations", "outlets"})
-#: Listeners of later versions.
-LATER_LISTENERS = frozenset({"udp", "rtu", "rtu_tcp", "tls"})
+LATER = frozenset({"links", "automations"})
 #: More than any machine has use for; each pair of them is compared.
 LISTENERS_MAX = 100
-KEYS = frozenset({*Basics.model_fields, "listeners", "devices", "serve", "include"})
+KEYS = frozenset({*Basics.model_fields, "listeners", "devices", "serve", "outlets", "include"})
 
 NOT_YET = "is not available in this version"
 _REMOVE = "remove it"
@@ -32,7 +31,7 @@ _OWN_NAME = "bridge"
 class PlacedListener:
     """A listener and its place; the place is that of the whole file where none is written."""
 
-    listener: TcpListener
+    listener: AnyListener
     node: Node
 
 
@@ -65,6 +64,7 @@ class Draft:
     devices: tuple[PlacedDevice, ...]
     device_names: frozenset[str]
     views: tuple[PlacedView, ...]
+    outlets: Outlets
 
 
 def draft(root: Node, families: Mapping[str, Family], problems: list[Problem]) -> Draft:
@@ -95,6 +95,7 @@ def draft(root: Node, families: Mapping[str, Family], problems: list[Problem]) -
             for node in _list(values.get("serve"), problems) or []
             if (view := checked(View, node, problems)) is not None
         ),
+        outlets=_outlets(values.get("outlets"), problems),
     )
 
 
@@ -107,12 +108,29 @@ def _listeners(root: Node, nodes: list[Node] | None, problems: list[Problem]) ->
         return ()
     found = []
     for node in nodes:
-        kinds = node.value if isinstance(node.value, dict) else {}
-        if later := [key for key in kinds if key in LATER_LISTENERS]:
-            problems.append(node.key_node(later[0]).problem(f"listener '{later[0]}' {NOT_YET}", _REMOVE))
-        elif (listener := checked(TcpListener, node, problems)) is not None:
+        model = _kind(node, problems)
+        if model is not None and (listener := checked(model, node, problems)) is not None:
             found.append(PlacedListener(listener, node))
     return tuple(found)
+
+
+def _kind(node: Node, problems: list[Problem]) -> type[AnyListener] | None:
+    """Return what a listener is by the key that makes it, None (and a problem) where there is none or two."""
+    if not isinstance(node.value, dict):
+        problems.append(node.problem(f'found {node.kind}, expected a mapping such as {{tcp: "0.0.0.0:502"}}'))
+        return None
+    kinds = [key for key in node.value if key in LISTENERS]
+    if len(kinds) > 1:
+        message = f"found '{kinds[1]}' beside '{kinds[0]}', expected one of them"
+        problems.append(node.key_node(kinds[1]).problem(message, "make two listeners of it"))
+        return None
+    if not kinds:
+        message = f"found no kind of listener, expected one of {', '.join(sorted(LISTENERS))}"
+        near = {key: kind for key in node.value if (kind := nearest(key, LISTENERS)) is not None}
+        hint = "".join(f"'{key}' should be '{kind}'" for key, kind in [*near.items()][:1])
+        problems.append(node.problem(message, hint or 'as in {tcp: "0.0.0.0:502"}'))
+        return None
+    return LISTENERS[kinds[0]]
 
 
 def _devices(
@@ -129,6 +147,16 @@ def _devices(
         if options is not None:
             found.append(PlacedDevice(name, options, family, node))
     return tuple(found)
+
+
+def _outlets(node: Node | None, problems: list[Problem]) -> Outlets:
+    if node is None or node.value is None:
+        return Outlets()
+    if isinstance(node.value, dict):
+        later = sorted(LATER_OUTLETS & node.value.keys())
+        problems += [node.key_node(key).problem(f"outlet '{key}' {NOT_YET}", _REMOVE) for key in later]
+        node = replace(node, value={k: item for k, item in node.value.items() if k not in LATER_OUTLETS})
+    return checked(Outlets, node, problems) or Outlets()
 
 
 def _family(node: Node, families: Mapping[str, Family], problems: list[Problem]) -> Family | None:

@@ -8,7 +8,7 @@ from bridge.register_maps.format import Kind
 from bridge.register_maps.positions import Node, Problem
 from bridge.site.checked import at, did_you_mean
 from bridge.site.maps import MapFacts, MapShelf, is_file_name
-from bridge.site.models import ServedUnit, TcpListener
+from bridge.site.models import AnyListener, ServedUnit
 from bridge.site.sections import NOT_YET, Draft, PlacedDevice
 
 #: Tells a device's learnt product class from the state directory and the device's name, None before that.
@@ -149,7 +149,7 @@ class UnitPlan:
                 place.problem(f"{found} {', '.join(sorted(methods))} only", "choose other listeners")
             )
 
-    def _on(self, wish: _Wish, listener: TcpListener) -> bool:
+    def _on(self, wish: _Wish, listener: AnyListener) -> bool:
         if wish.listeners is not None and not _named(listener, wish.listeners):
             return False
         facts = None if wish.map is None else self._fact(wish.map)
@@ -157,14 +157,14 @@ class UnitPlan:
             return False
         return listener.serves(wish.unit)
 
-    def _served(self, wish: _Wish, listener: TcpListener) -> ServedUnit:
+    def _served(self, wish: _Wish, listener: AnyListener) -> ServedUnit:
         facts = None if wish.map is None else self._fact(wish.map)
         role = None if facts is None else facts.role
         return ServedUnit(
             listener.url, wish.unit, wish.device, wish.map, role, wish.reply_within, wish.sources or None
         )
 
-    def _clash(self, wish: _Wish, first: _Wish, listener: TcpListener) -> None:
+    def _clash(self, wish: _Wish, first: _Wish, listener: AnyListener) -> None:
         where = f"device '{first.device}' has it ({first.node.file}:{first.node.line})"
         self._problems.append(
             wish.node.problem(
@@ -176,7 +176,7 @@ class UnitPlan:
         message = f"unit {wish.unit} of device '{wish.device}' is on no listener"
         self.warnings.append(wish.node.problem(message, "look at the listeners' units"))
 
-    def _unheard_units(self, listener: TcpListener, node: Node, here: Mapping[int, _Wish]) -> None:
+    def _unheard_units(self, listener: AnyListener, node: Node, here: Mapping[int, _Wish]) -> None:
         for number, unit in enumerate(listener.units or ()):
             if unit not in here and unit != BRIDGE_UNIT:
                 message = f"found unit {unit}, which no device of this site has on {listener.url}"
@@ -195,5 +195,5 @@ class UnitPlan:
         return next(n for n, placed in enumerate(self._draft.listeners) if placed.listener.url == url)
 
 
-def _named(listener: TcpListener, names: tuple[str, ...]) -> bool:
+def _named(listener: AnyListener, names: tuple[str, ...]) -> bool:
     return listener.url in names or (listener.name is not None and listener.name in names)

@@ -11,16 +11,19 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bridge.adapters.base import Adapter
-from bridge.datastore.clock import ManualClock
+from bridge.datastore.clock import Clock, ManualClock
 from bridge.datastore.device import Device
 from bridge.datastore.points import GroupSpec
 from bridge.datastore.spec import PointSpec
 from bridge.datastore.state import StateStore
 from bridge.datastore.values import LinkState, Outcome, Path, Value, WriteAttempt
+from bridge.register_maps.format import RegisterMap
 from bridge.register_maps.image import MapRefusal, UnitWrite
+from bridge.register_maps.loader import load_text
 from bridge.server.access import Access
 from bridge.server.counters import Counters
 from bridge.server.listener import TcpListener
+from bridge.server.listening import Listener
 from bridge.server.terms import Terms
 from bridge.server.units import Units
 
@@ -54,11 +57,28 @@ class ScriptedAdapter(Adapter):
         return told
 
 
+def loaded_map() -> RegisterMap:
+    """What the unit says it is."""
+    loaded = load_text(
+        """
+name: plain
+title: Plain unit
+device: {vendor_name: Test & Co, product_id: 0xA330, product_name: Charger}
+registers: [{address: 0, type: u16, path: /Mode}]
+""",
+        "plain.yaml",
+        "plain",
+    )
+    assert loaded.map is not None, loaded.errors
+    return loaded.map
+
+
 class PlainUnit:
     """Registers computed when they are read: slow, and too simple to be wrong."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
+        self.map = loaded_map()
         self.stale = False
         self.fault: Exception | None = None
         self.reads = 0
@@ -127,10 +147,13 @@ class PlainUnit:
 
 
 class Plant:
-    """The listener and everything behind it."""
+    """The listener and everything behind it. `make` builds another listener than Modbus TCP from the terms."""
 
-    def __init__(self, **listener: object) -> None:
-        self.clock = ManualClock()
+    def __init__(
+        self, clock: Clock | None = None, make: Callable[[Terms], Listener] | None = None, **listener: object
+    ) -> None:
+        self.clock = clock or ManualClock()
+        self.make = make
         self.counters = Counters()
         self.units = Units()
         self.device = Device("charger", self.clock, StateStore().memory("charger"))
@@ -141,7 +164,7 @@ class Plant:
         self.access = Access(clock=self.clock)
         self.listener = self.make_listener(**listener)
 
-    def make_listener(self, **listener: object) -> TcpListener:
+    def make_listener(self, **listener: object) -> Listener:
         terms = Terms(
             "lan",
             self.units,
@@ -151,7 +174,7 @@ class Plant:
             write=bool(listener.pop("write", True)),
             reply_within_s=float(str(listener.pop("reply_within_s", 0.4))),
         )
-        return TcpListener("127.0.0.1", 0, terms, **listener)
+        return self.make(terms) if self.make else TcpListener("127.0.0.1", 0, terms, **listener)
 
     @property
     def port(self) -> int:
@@ -169,8 +192,8 @@ class Plant:
         self.device.publish("set", {"/Mode": 1, "/Settings/ChargeCurrentLimit": 16})
         self.units.put(UNIT, self.unit)
 
-    async def connect(self) -> "Client":
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+    async def connect(self, source: str = "127.0.0.1") -> "Client":
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
         return Client(reader, writer)
 
     async def until(self, true: Callable[[], bool]) -> None:
@@ -250,7 +273,7 @@ async def running(**listener: object) -> AsyncIterator[Plant]:
     await plant.listener.start()
     try:
         await asyncio.sleep(0)
-        assert plant.device.link is LinkState.ONLINE
+        assert plant.device.link is LinkState.ONLINE or plant.device.alive
         yield plant
     finally:
         plant.adapter.free.set()

@@ -10,8 +10,24 @@ import yaml
 
 from bridge.datastore.clock import ManualClock
 from bridge.datastore.values import Outcome
-from bridge.server.access import Access, AccessError, Address, peer_address
-from tests.server.plant import LIMIT, TOTAL, UNIT, Client, Plant, read, registers, running, write
+from bridge.server.access import Access, AccessError, Address, Peer, Rule, peer_address
+from tests.server.plant import (
+    LIMIT,
+    MODE,
+    TOTAL,
+    UNIT,
+    Client,
+    Plant,
+    read,
+    registers,
+    running,
+    write,
+    write_many,
+)
+
+
+def peer_at(host: str, role: str | None = None) -> Peer:
+    return Peer(peer_address(host), role)
 
 
 def access(read: list[str] | None = None, write: list[str] | None = None) -> Access:
@@ -42,7 +58,7 @@ def access(read: list[str] | None = None, write: list[str] | None = None) -> Acc
 )
 def test_defaults(peer: str, may_read: bool, may_write: bool) -> None:
     judged = access()
-    address = peer_address(peer)
+    address = peer_at(peer)
     assert (judged.may_read(address), judged.may_write(address)) == (may_read, may_write)
 
 
@@ -59,8 +75,8 @@ def test_defaults(peer: str, may_read: bool, may_write: bool) -> None:
     ],
 )
 def test_entries(entries: list[str], peer: str, allowed: bool) -> None:
-    assert access(write=entries).may_write(peer_address(peer)) is allowed
-    assert access(read=entries).may_read(peer_address(peer)) is allowed
+    assert access(write=entries).may_write(peer_at(peer)) is allowed
+    assert access(read=entries).may_read(peer_at(peer)) is allowed
 
 
 @pytest.mark.parametrize(
@@ -92,14 +108,14 @@ def test_bad_entries_are_told(entry: str, told: str) -> None:
     ],
 )
 def test_the_line_that_would_allow_a_writer_works_as_printed(judged: Access, line: str) -> None:
-    peer = peer_address("192.168.1.20")
+    peer = peer_at("192.168.1.20")
     assert judged.line_to_write(peer) == line
     lists = yaml.safe_load(line)["access"]
     assert access(lists.get("read"), lists["write"]).may_write(peer)
 
 
 def test_the_line_that_would_allow_a_reader_works_as_printed() -> None:
-    peer = peer_address("2001:db8::7")
+    peer = peer_at("2001:db8::7")
     lists = yaml.safe_load(access(write=["::1"]).line_to_read(peer))["access"]
     assert access(lists["read"], lists["write"]).may_read(peer)
     assert lists["write"] == ["::1"]
@@ -124,7 +140,7 @@ async def test_names_follow_their_addresses_and_keep_the_last_good_one(
 ) -> None:
     names, clock = Names(cerbo="192.168.1.5"), ManualClock()
     judged = Access(write=["cerbo"], clock=clock, resolver=names)
-    old, new = peer_address("192.168.1.5"), peer_address("192.168.1.6")
+    old, new = peer_at("192.168.1.5"), peer_at("192.168.1.6")
     assert not judged.may_write(old)
     await judged.resolve()
     assert judged.may_write(old)
@@ -152,7 +168,7 @@ async def test_names_are_looked_up_every_minute() -> None:
 
 async def test_reload_looks_up_at_once_and_a_bad_list_changes_nothing() -> None:
     judged = Access(clock=ManualClock(), resolver=Names(cerbo="192.168.1.5"))
-    peer = peer_address("192.168.1.5")
+    peer = peer_at("192.168.1.5")
     await judged.reload(None, ["cerbo"])
     assert judged.may_write(peer)
     with pytest.raises(AccessError):
@@ -165,7 +181,7 @@ async def test_reload_looks_up_at_once_and_a_bad_list_changes_nothing() -> None:
 async def test_the_real_resolver_finds_localhost() -> None:
     judged = Access(write=["localhost"], clock=ManualClock())
     await judged.resolve()
-    assert judged.may_write(peer_address("127.0.0.1"))
+    assert judged.may_write(peer_at("127.0.0.1"))
 
 
 async def test_a_peer_outside_read_is_closed_without_a_byte(
@@ -232,3 +248,81 @@ async def test_a_read_only_listener_refuses_everybody(caplog: pytest.LogCaptureF
         assert await client.ask(write(LIMIT, 20), unit=UNIT) == bytes([0x86, 0x01])
         assert "write: false" in caplog.text
         await client.close()
+
+
+LIMITED = [
+    "192.168.1.20",
+    Rule("192.168.1.30", units=(20, 21), paths=("/Mode", "/Settings/*")),
+    Rule("192.168.1.30", units=(22,)),
+    Rule(role="operator", units=(20,)),
+    Rule("10.0.0.0/8", role="engineer"),
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "role", "unit", "paths", "allowed"),
+    [
+        ("192.168.1.20", None, 99, ["/Anything"], True),
+        ("192.168.1.30", None, 20, [], True),
+        ("192.168.1.30", None, 20, ["/Mode"], True),
+        ("192.168.1.30", None, 20, ["/Mode", "/Settings/ChargeCurrentLimit"], True),
+        ("192.168.1.30", None, 20, ["/Mode", "/Relay/0/State"], False),
+        ("192.168.1.30", None, 20, ["/Mode/More"], False),
+        ("192.168.1.30", None, 22, ["/Relay/0/State"], True),
+        ("192.168.1.30", None, 23, [], False),
+        ("192.168.1.31", "operator", 20, ["/Mode"], True),
+        ("192.168.1.31", "operator", 21, ["/Mode"], False),
+        ("10.0.0.1", "engineer", 20, ["/Mode"], True),
+        ("10.0.0.1", "viewer", 20, ["/Mode"], False),
+        ("192.168.1.31", "engineer", 20, ["/Mode"], False),
+    ],
+)
+def test_entries_for_some(host: str, role: str | None, unit: int, paths: list[str], allowed: bool) -> None:
+    judged = Access(None, LIMITED, clock=ManualClock())
+    assert judged.may_write(peer_at(host, role), unit, paths) is allowed
+
+
+def test_the_line_repeats_entries_for_some_as_they_are() -> None:
+    line = Access(None, LIMITED, clock=ManualClock()).line_to_write(peer_at("192.168.1.99", "night shift"))
+    assert yaml.safe_load(line)["access"]["write"] == [
+        "192.168.1.20",
+        {"from": "192.168.1.30", "units": [20, 21], "paths": ["/Mode", "/Settings/*"]},
+        {"from": "192.168.1.30", "units": [22]},
+        {"role": "operator", "units": [20]},
+        {"from": "10.0.0.0/8", "role": "engineer"},
+        "role:night shift",
+    ]
+
+
+def test_an_entry_for_nobody_is_told() -> None:
+    with pytest.raises(AccessError, match="for nobody"):
+        access(write=["role:"])
+
+
+async def test_a_writer_of_some_points_is_refused_the_others_whole(plant: Plant, client: Client) -> None:
+    await plant.access.reload(None, [Rule("127.0.0.1", units=(UNIT,), paths=("/Mode",))])
+    assert await client.ask(write(MODE, 4)) == write(MODE, 4)
+    for pdu in (write(LIMIT, 20), write_many(MODE, 1, 20)):
+        assert await client.ask(pdu) == bytes([pdu[0] | 0x80, 0x01])
+    assert plant.adapter.commands == [{"/Mode": 4}]
+    plant.units.put(21, plant.unit)
+    assert await client.ask(write(MODE, 1), unit=21) == b"\x86\x01"
+
+
+async def test_a_reader_of_some_units_is_refused_the_others(plant: Plant) -> None:
+    await plant.access.reload([Rule("127.0.0.0/8", units=(21,))], None)
+    plant.units.put(21, plant.unit)
+    client = await plant.connect()
+    for pdu in (read(7, 1), bytes.fromhex("08 0000 5555"), bytes.fromhex("17 0003 0001 3011 0001 02 0014")):
+        assert await client.ask(pdu) == bytes([pdu[0] | 0x80, 0x01])
+        assert (await client.ask(pdu, unit=21))[0] == pdu[0]
+    assert await client.ask(read(0, 0)) == b"\x83\x03"
+    assert await client.ask(read(0, 1), unit=99) == b"\x83\x0b"
+    await client.close()
+
+
+async def test_a_limit_set_by_a_reload_reaches_open_connections(plant: Plant, client: Client) -> None:
+    assert await client.ask(read(7, 1)) == registers(7)
+    await plant.access.reload([Rule("127.0.0.0/8", units=(21,))], None)
+    await plant.clock.advance(40)
+    assert await client.ask(read(7, 1)) == b"\x83\x01"

@@ -93,6 +93,10 @@ async def _only_well_formed(replies: bytes, asked: list[tuple[int, int, int]], s
             assert pdu[1] in (1, 2, 3, 4, 5, 6, 0x0B)
         elif function in (1, 2, 3, 4, 23):
             assert len(pdu) == 2 + pdu[1]
+        elif function == 8:
+            assert pdu[1:3] == bytes(2)
+        elif function == 43:
+            assert pdu[1] == 14
         else:
             assert len(pdu) == (7 if function == 22 else 5)
     assert reader.at_eof()

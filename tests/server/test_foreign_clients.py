@@ -1,12 +1,23 @@
 """Masters that others wrote: mbpoll (on libmodbus) and pymodbus's own client."""
 
 import asyncio
+import os
 import shutil
+import tty
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from pymodbus.client import AsyncModbusTcpClient
+from pymodbus import FramerType
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient, AsyncModbusUdpClient
+from pymodbus.client.base import ModbusBaseClient
 
-from tests.server.plant import CONSTANT, LIMIT, MODE, PATIENCE_S, UNIT, Plant
+from bridge.server.listener import TcpListener
+from bridge.server.listening import Listener
+from bridge.server.terms import Terms
+from bridge.server.udp import UdpListener
+from tests.server.bus import on_a_line
+from tests.server.plant import CONSTANT, LIMIT, MODE, PATIENCE_S, UNIT, Plant, running
 
 MBPOLL = shutil.which("mbpoll")
 
@@ -73,3 +84,72 @@ async def test_pymodbuss_client(plant: Plant) -> None:
     assert [command.get("/Settings/ChargeCurrentLimit") for command in plant.adapter.commands] == [
         20, 21, None, None, 22, 23,
     ]  # fmt: skip
+
+
+def datagrams(plant: Plant) -> ModbusBaseClient:
+    return AsyncModbusUdpClient("127.0.0.1", port=plant.port)
+
+
+def rtu_over_tcp(plant: Plant) -> ModbusBaseClient:
+    return AsyncModbusTcpClient("127.0.0.1", port=plant.port, framer=FramerType.RTU)
+
+
+@pytest.mark.parametrize(
+    ("make", "connect"),
+    [
+        pytest.param(lambda terms: UdpListener("127.0.0.1", 0, terms), datagrams, id="udp"),
+        pytest.param(lambda terms: TcpListener("127.0.0.1", 0, terms, rtu=True), rtu_over_tcp, id="rtu_tcp"),
+    ],
+)
+async def test_pymodbus_on_other_transports(
+    make: Callable[[Terms], Listener], connect: Callable[[Plant], ModbusBaseClient]
+) -> None:
+    async with running(make=make) as plant:
+        client = connect(plant)
+        assert await client.connect()
+        await _exchange(client)
+        client.close()
+
+
+async def test_pymodbus_on_a_line(tmp_path: Path) -> None:
+    async with on_a_line(tmp_path, 38400) as bus:
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        loop = asyncio.get_running_loop()
+        passing: list[asyncio.Task[None]] = []
+        loop.add_reader(master, lambda: passing.append(loop.create_task(bus.send(os.read(master, 4096)))))
+        client = AsyncModbusSerialClient(os.ttyname(slave), baudrate=38400, timeout=PATIENCE_S)
+        assert await client.connect()
+
+        async def back() -> None:
+            while True:
+                await asyncio.sleep(0.001)
+                os.write(master, bytes(bus.heard))
+                bus.heard.clear()
+
+        passing.append(loop.create_task(back()))
+        try:
+            await _exchange(client)
+        finally:
+            client.close()
+            loop.remove_reader(master)
+            for task in passing:
+                task.cancel()
+            await asyncio.gather(*passing, return_exceptions=True)
+            os.close(master)
+            os.close(slave)
+
+
+async def _exchange(client: ModbusBaseClient) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        found = await client.read_holding_registers(5, count=2, device_id=UNIT)
+        assert found.registers == [5, 6]
+        assert (await client.read_discrete_inputs(3, count=2, device_id=UNIT)).bits[:2] == [True, False]
+        assert not (await client.write_register(LIMIT, 20, device_id=UNIT)).isError()
+        assert not (await client.write_registers(MODE, [1, 21], device_id=UNIT)).isError()
+        assert (await client.read_holding_registers(LIMIT, count=1, device_id=UNIT)).registers == [21]
+        assert (await client.write_register(LIMIT, 61, device_id=UNIT)).exception_code == 3
+        told = await client.read_device_information(read_code=2, object_id=0, device_id=UNIT)
+        assert told.information[0] == b"Test & Co"
+        assert told.information[6] == b"charger"
+        assert not (await client.diag_query_data(b"UU", device_id=UNIT)).isError()

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from bridge.server.listener import ListenError
+from bridge.server.listening import ListenError
 from tests.server.plant import LIMIT, PATIENCE_S, UNIT, Plant, adu, read, registers, running, write
 
 
@@ -40,24 +40,49 @@ async def test_a_low_port_without_the_right_is_told_with_the_cure(
 
 
 async def test_connections_beyond_the_cap_are_closed_without_a_byte(caplog: pytest.LogCaptureFixture) -> None:
-    async with running(connections_max=3) as plant:
-        clients = [await plant.connect() for _ in range(3)]
+    async with running(connections_max=4) as plant:
+        clients = [await plant.connect(f"127.0.0.{number}") for number in (1, 1, 2, 3)]
         for client in clients:
             await client.ask(read(0, 1))
         for _ in range(2):
-            refused = await plant.connect()
+            refused = await plant.connect("127.0.0.9")
             assert await refused.closed() == b""
             await refused.close()
         assert plant.counters.connections_refused == 2
-        assert [
-            r.getMessage() for r in caplog.records if "all 3 connections are taken" in r.getMessage()
-        ] != []
+        assert "all 4 connections are taken: close some, or say connections: 8" in caplog.text
         await clients.pop().close()
-        await plant.until(lambda: plant.counters.connections == 2)
+        await plant.until(lambda: plant.counters.connections == 3)
         clients.append(await plant.connect())
         assert await clients[-1].ask(read(7, 1)) == registers(7)
         for client in clients:
             await client.close()
+
+
+async def test_one_peer_holds_three_quarters_at_most(caplog: pytest.LogCaptureFixture) -> None:
+    async with running(connections_max=4) as plant:
+        greedy = [await plant.connect() for _ in range(3)]
+        for client in greedy:
+            await client.ask(read(0, 1))
+        refused = await plant.connect()
+        assert await refused.closed() == b""
+        assert "this address holds 3 of 4 connections already" in caplog.text
+        other = await plant.connect("127.0.0.2")
+        assert await other.ask(read(7, 1)) == registers(7)
+        await greedy.pop().close()
+        await other.close()
+        await plant.until(lambda: plant.counters.connections == 2)
+        again = await plant.connect()
+        assert await again.ask(read(7, 1)) == registers(7)
+        for client in (*greedy, refused, again):
+            await client.close()
+
+
+@pytest.mark.parametrize(("units", "cap"), [(1, 64), (24, 64), (25, 66), (247, 510)])
+async def test_the_cap_goes_by_the_number_of_units(plant: Plant, units: int, cap: int) -> None:
+    plant.units.replace({})
+    for unit in range(1, units + 1):
+        plant.units.put(unit, None)
+    assert plant.listener.admission.connections_max == cap
 
 
 async def test_idle_connections_are_closed_and_busy_ones_are_not(plant: Plant) -> None:

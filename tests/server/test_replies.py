@@ -36,6 +36,11 @@ READ_WRITE = bytes.fromhex("17 0003 0002 3011 0001 02 0014")  # read 3 and 4, wr
         pytest.param(write_many(MODE, 4, 20), bytes.fromhex("10 3010 0002"), id="FC16"),
         pytest.param(bytes.fromhex("16 3011 0000 0014"), bytes.fromhex("16 3011 0000 0014"), id="FC22"),
         pytest.param(READ_WRITE, registers(3, 4, function=23), id="FC23"),
+        pytest.param(bytes.fromhex("08 0000 5555"), bytes.fromhex("08 0000 5555"), id="FC8"),
+        pytest.param(bytes.fromhex("08 0000"), bytes.fromhex("08 0000"), id="FC8-no-data"),
+        pytest.param(
+            bytes.fromhex("08 0000") + bytes(250), bytes.fromhex("08 0000") + bytes(250), id="FC8-most"
+        ),
     ],
 )
 async def test_good_requests(client: Client, request_pdu: bytes, reply: bytes) -> None:
@@ -47,10 +52,20 @@ async def test_good_requests(client: Client, request_pdu: bytes, reply: bytes) -
     [
         *[
             pytest.param(bytes([function]), 1, id=f"unknown-{function}")
-            for function in (0, 7, 8, 9, 11, 17, 43, 100)
+            for function in (0, 7, 9, 11, 17, 20, 24, 100)
         ],
         pytest.param(bytes([0x83, 1]), 1, id="unknown-0x83"),
-        pytest.param(bytes.fromhex("2b 0e 01 00"), 1, id="identification"),
+        pytest.param(bytes.fromhex("2b 0d 01 00"), 1, id="FC43-another-MEI-type"),
+        pytest.param(b"\x2b", 3, id="FC43-bare"),
+        pytest.param(bytes.fromhex("2b 0e 01"), 3, id="FC43-short"),
+        pytest.param(bytes.fromhex("2b 0e 01 00 00"), 3, id="FC43-trailing"),
+        pytest.param(bytes.fromhex("2b 0e 00 00"), 3, id="FC43-code-0"),
+        pytest.param(bytes.fromhex("2b 0e 05 00"), 3, id="FC43-code-5"),
+        pytest.param(bytes.fromhex("2b 0e 04 07"), 2, id="FC43-no-such-object"),
+        pytest.param(b"\x08", 3, id="FC8-bare"),
+        pytest.param(bytes.fromhex("08 0001 0000"), 1, id="FC8-restart"),
+        pytest.param(bytes.fromhex("08 000b 0000"), 1, id="FC8-counters"),
+        pytest.param(bytes.fromhex("08 0000 00"), 3, id="FC8-half-a-word"),
         pytest.param(read(0, 0), 3, id="FC3-none"),
         pytest.param(read(0, 126), 3, id="FC3-too-many"),
         pytest.param(read(0, 126, 4), 3, id="FC4-too-many"),
@@ -245,4 +260,5 @@ async def test_counters(plant: Plant, client: Client) -> None:
         "/Server/Requests": 4,
         "/Server/Exceptions": 2,
         "/Server/WritesRefused": 0,
+        "/Server/Broadcasts": 0,
     }

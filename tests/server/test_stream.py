@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from bridge.server.handler import BUFFER_BYTES, QUEUE_FULL
+from bridge.server.connection import BUFFER_BYTES, QUEUE_FULL
 from tests.server.plant import LIMIT, UNIT, Client, Plant, adu, read, registers, running, write
 
 SLOW = write(LIMIT, 20)

@@ -38,6 +38,27 @@ REFUSED = [
         ["1:39: found [::1]:502, which site.yaml:1 listens on as [::1]:502, choose another port"],
     ),
     (
+        "listeners: [{tcp: '0.0.0.0:502'}, {udp: '0.0.0.0:502'}, {rtu_tcp: '0.0.0.0:502'}, {udp: 'a:503'}]",
+        [
+            "1:67: found 0.0.0.0:502, which site.yaml:1 listens on as 0.0.0.0:502, choose another port",
+        ],
+    ),
+    (
+        "listeners: [{rtu: /dev/ttyUSB9, name: bus}, {rtu: /dev/../dev/ttyUSB9}]\n"
+        "devices:\n  a: {adapter: vedirect, port: /dev/ttyUSB8, unit: 1}\n",
+        [
+            "1:51: found the port '/dev/../dev/ttyUSB9', which listener 'bus' has (site.yaml:1), "
+            "give each a port of its own"
+        ],
+    ),
+    (
+        "listeners: [{rtu: /dev/./ttyUSB9}]\ndevices:\n  a: {adapter: vedirect, port: /dev/ttyUSB9, unit: 1}\n",
+        [
+            "1:19: found the port '/dev/./ttyUSB9', which device 'a' has (site.yaml:3), "
+            "give each a port of its own"
+        ],
+    ),
+    (
         DEVICE + "serve: [{unit: 2, map: bench, device: b, listeners: [lan], sources: {m: c}}]",
         [
             "2:39: found the unknown device 'b', expected one of a",
@@ -89,7 +110,7 @@ REFUSED = [
         "  b: {adapter: vedirect, port: /dev/ttyUSB9}\n",
         [
             "3:32: found the port '/dev/ttyUSB9', which device 'a' has (site.yaml:2), "
-            "give each device a port of its own"
+            "give each a port of its own"
         ],
     ),
     (
@@ -97,7 +118,7 @@ REFUSED = [
         "  b: {adapter: vedirect, port: 'SOCKET://127.0.0.1:04001/'}\n",
         [
             "3:32: found the port 'SOCKET://127.0.0.1:04001/', which device 'a' has (site.yaml:2), "
-            "give each device a port of its own"
+            "give each a port of its own"
         ],
     ),
 ]
@@ -134,6 +155,11 @@ WARNED = [
         ["2:56: found 10.0.0.1/32, which may write but not read, add it to access.read"],
     ),
     (DEVICE + "access: {read: [cerbo.local], write: [192.168.1.20]}", []),
+    (DEVICE + "access: {read: ['role:viewer', 10.0.0.0/8], write: [192.168.1.20]}", []),
+    (
+        DEVICE + "access: {read: [{from: 10.0.0.0/8, paths: [/Mode]}]}",
+        ["2:43: found 'paths', which limit writing alone, remove them"],
+    ),
     (DEVICE + "access: {read: [192.168.1.0/24]}", []),
 ]
 
@@ -189,15 +215,7 @@ def test_a_persona_serves_where_its_readers_look(load: Loads) -> None:
         ("auto", "something new", None, []),
         ("ac_charger", None, "bluesmart_charger", []),
         ("ac_charger", "inverter", "bluesmart_charger", []),
-        (
-            "auto",
-            "inverter",
-            None,
-            [
-                "site.yaml:1:14: device 'a' is of the class 'inverter', which is not available in this "
-                "version, its unit answers 0B"
-            ],
-        ),
+        ("auto", "inverter", "phoenix_inverter", []),
     ],
 )
 def test_the_native_map_follows_the_product_class(

@@ -19,10 +19,10 @@ REFUSED = [
     ("- 1", ["1:1: found a list, expected a mapping such as 'devices: ..'"]),
     ("devixes: {}", [
         "1:1: found the unknown key 'devixes', expected one of access, devices, include, listeners, log, "
-        "serve, site, state, timezone, did you mean 'devices'?"
+        "outlets, serve, site, state, timezone, did you mean 'devices'?"
     ]),
     ("links: [{from: '${NOT_SET}', to: x}]", ["1:1: 'links' is not available in this version, remove it"]),
-    ("outlets: {password_file: nowhere}", ["1:1: 'outlets' is not available in this version, remove it"]),
+    ("automations: {password_file: nowhere}", ["1:1: 'automations' is not available in this version, remove it"]),
     ("automations: 3", ["1:1: 'automations' is not available in this version, remove it"]),
     ("site: [a]", ["1:7: found a list, expected text"]),
     ("timezone: Europe/Stokholm", [
@@ -56,17 +56,58 @@ REFUSED = [
         "a host name"
     ]),
     ("listeners: {tcp: x}", ["1:12: found a mapping, expected a list, begin each entry with '- '"]),
-    ("listeners: [7]", ["1:13: found the number 7, expected a mapping"]),
-    ("listeners: [{name: lan}]", ["1:13: found no 'tcp', expected host:port to listen on"]),
-    ("listeners: [{udp: '0.0.0.0:502'}]", [
-        "1:14: listener 'udp' is not available in this version, remove it"
+    ("access: {write: [{from: 10.0.0.1, unit: [20]}]}", [
+        "1:35: found the unknown key 'unit', expected one of from, paths, role, units, did you mean 'units'?"
     ]),
+    ("access: {write: [{units: [20]}]}", ["1:18: found a mapping, expected 'from' or 'role' in it"]),
+    ("access: {write: [{from: 10.0.0.1/8, paths: [Mode]}]}", [
+        "1:25: found the text '10.0.0.1/8', expected the network 10.0.0.0/8 or the address 10.0.0.1 alone",
+        "1:45: found the text 'Mode', expected paths such as /Mode or /Settings/*; left out: all",
+    ]),
+    ("access: {write: [7]}", [
+        "1:18: found the number 7, expected a network, an address, a host name or role:NAME"
+    ]),
+    ("listeners: [7]", [
+        "1:13: found the number 7, expected a mapping such as {tcp: \"0.0.0.0:502\"}"
+    ]),
+    ("listeners: [{name: lan}]", [
+        "1:13: found no kind of listener, expected one of rtu, rtu_tcp, tcp, tls, udp, "
+        "as in {tcp: \"0.0.0.0:502\"}"
+    ]),
+    ("listeners: [{tpc: 'a:1'}]", [
+        "1:13: found no kind of listener, expected one of rtu, rtu_tcp, tcp, tls, udp, 'tpc' should be 'tcp'"
+    ]),
+    ("listeners: [{tcp: 'a:1', udp: 'a:1'}]", [
+        "1:26: found 'udp' beside 'tcp', expected one of them, make two listeners of it"
+    ]),
+    ("listeners: [{udp: '502'}]", [f"1:19: found the text '502', {LISTEN}"]),
+    ("listeners: [{udp: 'a:1', connections: 3}]", [
+        "1:26: found the unknown key 'connections', expected one of name, reply_within, udp, units, write"
+    ]),
+    ("listeners: [{tcp: 'a:1', connections: 0}]", ["1:39: found the number 0, expected 1 to 10000"]),
     ("listeners: [{name: a, rtu: /dev/ttyUSB0, bauds: 1}]", [
-        "1:23: listener 'rtu' is not available in this version, remove it"
+        "1:42: found the unknown key 'bauds', expected one of baudrate, name, parity, reply_within, rtu, "
+        "stop_bits, units, write, did you mean 'baudrate'?"
     ]),
-    ("listeners: [{tls: x}, {rtu_tcp: x}]", [
-        "1:14: listener 'tls' is not available in this version, remove it",
-        "1:24: listener 'rtu_tcp' is not available in this version, remove it",
+    ("listeners: [{rtu: /dev/ttyUSB0, baudrate: 9601, parity: X, stop_bits: 3}]", [
+        "1:43: found the number 9601, expected one of 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, "
+        "230400, did you mean '9600'?",
+        "1:57: found the text 'X', expected one of N, E, O",
+        "1:71: found the number 3, expected one of 1, 2",
+    ]),
+    ("listeners: [{rtu: ttyUSB0}, {rtu: 'socket://a:1'}]", [
+        "1:19: found the port 'ttyUSB0', expected a device path such as /dev/ttyUSB0 or a PTY, did you mean "
+        "'/dev/ttyUSB0'?",
+        "1:35: found the port 'socket://a:1', expected a device path such as /dev/ttyUSB0 or a PTY",
+    ]),
+    ("listeners: [{tls: 'a:1'}]", [
+        "1:13: found no 'certificate', expected a file with the bridge's own certificate",
+        "1:13: found no 'key', expected a file with its key",
+        "1:13: found no 'client_ca', expected a file with the authority of the clients' certificates",
+    ]),
+    ("listeners: [{tls: 'a:1', certificate: a.pem, key: ., client_ca: site.yaml}]", [
+        "1:39: found no file a.pem, expected one in PEM, a relative path begins at the site file",
+        "1:51: found no file ., expected one in PEM, a relative path begins at the site file",
     ]),
     ("listeners: [{tcp: 502}]", [f"1:19: found the number 502, {LISTEN}"]),
     ("listeners: [{tcp: ':502'}]", [f"1:19: found the text ':502', {LISTEN}"]),
@@ -98,8 +139,8 @@ REFUSED = [
         "1:24: found the text 'vedirekt', expected an equipment family: bench, vedirect, "
         "did you mean 'vedirect'?"
     ]),
-    ("devices: {a: {adapter: modbus, host: x}}", [
-        "1:24: adapter 'modbus' is not available in this version, expected one of bench, vedirect"
+    ("devices: {a: {adapter: remote, host: x}}", [
+        "1:24: adapter 'remote' is not available in this version, expected one of bench, vedirect"
     ]),
     ("devices: {a: {adapter: vedirect}}", [
         "1:14: found no 'port', expected a device path, a PTY or socket://host:port"
@@ -110,9 +151,6 @@ REFUSED = [
     ("devices: {a: {adapter: vedirect, port: /dev/ttyUSB0, product: charger}}", [
         "1:63: found the text 'charger', expected one of auto, ac_charger, inverter, solar_charger, "
         "battery_monitor, dcdc, did you mean 'ac_charger'?"
-    ]),
-    ("devices: {a: {adapter: vedirect, port: /dev/ttyUSB0, product: inverter}}", [
-        "1:63: product 'inverter' is not available in this version, expected one of auto, ac_charger"
     ]),
     ("devices: {a: {adapter: vedirect, port: ttyUSB0}}", [
         "1:40: found the port 'ttyUSB0', expected a device path such as /dev/ttyUSB0, a PTY or "
@@ -221,8 +259,8 @@ devices:
     assert (lan.url, lan.reply_within, lan.write, lan.units) == ("tcp://0.0.0.0:502", 0.4, True, None)
     assert (scada.tcp, scada.reply_within, scada.write) == (HostPort("::1", 1502), 4.0, False)
     assert (scada.url, scada.units) == ("tcp://[::1]:1502", (20, 247))
-    assert site.access.read == ("127.0.0.0/8", "192.168.1.0/24", "cerbo.local")
-    assert site.access.write == ("192.168.1.20/32", "cerbo.local")
+    assert [rule.who for rule in site.access.read] == ["127.0.0.0/8", "192.168.1.0/24", "cerbo.local"]
+    assert [rule.who for rule in site.access.write] == ["192.168.1.20/32", "cerbo.local"]
     assert site.devices["charger"].serial == "0123"
     assert [(unit.listener, unit.unit, unit.map, unit.role) for unit in found.units] == [
         ("tcp://0.0.0.0:502", 20, "bluesmart_charger", "charger"),
@@ -238,8 +276,8 @@ def test_what_is_left_out(load: Loads) -> None:
     assert site.timezone is None
     assert site.state == Path("/home/skipper/.local/state/inverter-bridge")
     assert [listener.url for listener in site.listeners] == ["tcp://0.0.0.0:502"]
-    assert site.access.write == ("127.0.0.0/8", "::1/128")
-    assert "192.168.0.0/16" in site.access.read
+    assert [rule.who for rule in site.access.write] == ["127.0.0.0/8", "::1/128"]
+    assert "192.168.0.0/16" in [rule.who for rule in site.access.read]
     assert site.devices["a"].wear.limits() == WearLimits()
     assert site.devices["a"].leases() == {}
 
@@ -308,3 +346,65 @@ devices:
         "/Mode": Lease(60.0, 4),
         "/Settings/ChargeCurrentLimit": Lease(300.0, Safe.RELEASE),
     }
+
+
+def test_every_kind_of_listener(load: Loads) -> None:
+    found = load(
+        """
+listeners:
+  - {tcp: "0.0.0.0:502", connections: 200}
+  - {udp: "0.0.0.0:502"}
+  - {rtu: /dev/ttyS0, baudrate: 38400, parity: E, stop_bits: 2, units: [5], write: true}
+  - {rtu: /dev/ttyS1}
+  - {rtu_tcp: "0.0.0.0:503"}
+  - {tls: "0.0.0.0:802", certificate: a.pem, key: a.pem, client_ca: a.pem}
+devices: {a: {adapter: bench, unit: 5}}
+""",
+        a_pem="",
+    )
+    assert found.problems == ()
+    assert [unit.listener for unit in found.units] == [
+        "tcp://0.0.0.0:502",
+        "udp://0.0.0.0:502",
+        "rtu:///dev/ttyS0",
+        "rtu:///dev/ttyS1",
+        "rtu_tcp://0.0.0.0:503",
+        "tls://0.0.0.0:802",
+    ]
+    assert found.site is not None
+    tcp, udp, first, second, rtu_tcp, tls = found.site.listeners
+    assert [x.write for x in (tcp, udp, first, second, rtu_tcp, tls)] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert (tcp.connections, rtu_tcp.connections) == (200, None)
+    assert (first.baudrate, first.parity, first.stop_bits, first.units) == (38400, "E", 2, (5,))
+    assert (second.baudrate, second.parity, second.stop_bits) == (19200, "N", 1)
+    assert (second.reply_within, udp.reply_within) == (0.3, 0.4)
+    assert tls.key == "a.pem"
+
+
+def test_entries_of_access_for_some(load: Loads) -> None:
+    found = load(
+        """
+access:
+  read: [192.168.1.0/24, "role:viewer"]
+  write:
+    - 192.168.1.20
+    - {from: 192.168.1.30, units: [20, 247], paths: [/Mode, /Settings/*]}
+    - {role: operator, units: [20]}
+devices: {a: {adapter: bench, unit: 5}}
+"""
+    )
+    assert found.problems == ()
+    assert found.site is not None
+    assert [(r.who, r.role, r.units, r.paths) for r in found.site.access.write] == [
+        ("192.168.1.20/32", None, None, None),
+        ("192.168.1.30/32", None, (20, 247), ("/Mode", "/Settings/*")),
+        (None, "operator", (20,), None),
+    ]
+    assert found.site.access.read[1].role == "viewer"

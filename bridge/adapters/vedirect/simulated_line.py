@@ -70,8 +70,7 @@ class LineSimulator:
         self._stalled = False
         self._output: asyncio.Queue[_Output] = asyncio.Queue()
         self._cutting_in: deque[bytes] | None = None
-        self._tasks: asyncio.TaskGroup | None = None
-        self._under_way = 0
+        self._answering: set[asyncio.Task[None]] = set()
         device.measure(0.0)
         #: Set while it plays on a wire.
         self.playing = asyncio.Event()
@@ -127,13 +126,15 @@ class LineSimulator:
         self._dead = self._stalled = False
         self._forget_output()
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self._send())
-                self._tasks.create_task(self._beat())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send())
+                group.create_task(self._beat())
                 self.playing.set()
         finally:
             self.playing.clear()
-            self._tasks = self._wire = None
+            self._wire = None
+            for answering in self._answering:
+                answering.cancel()
 
     def misbehave(self, fault: str, argument: str = "") -> None:
         """Begin a fault of `faults` by name; `well` ends all. Raises ValueError for an unknown one."""
@@ -161,9 +162,10 @@ class LineSimulator:
         for message in self._decoder.receive(data, now):
             if isinstance(message, HexFrame | HexError):
                 self.received.append(Received(now, characters(message), message))
-                if self._tasks is not None and self._under_way < _REQUESTS_MAX and not self._is_deaf:
-                    self._under_way += 1
-                    self._tasks.create_task(self._answer(message, self._input_ends - now))
+                if self.playing.is_set() and len(self._answering) < _REQUESTS_MAX and not self._is_deaf:
+                    answering = asyncio.create_task(self._answer(message, self._input_ends - now))
+                    self._answering.add(answering)
+                    answering.add_done_callback(self._answering.discard)
 
     @property
     def _is_silent(self) -> bool:
@@ -174,20 +176,17 @@ class LineSimulator:
         return self._mischief.deaf or self._is_silent
 
     async def _answer(self, message: HexFrame | HexError, arriving_s: float) -> None:
-        try:
-            await self._clock.sleep(arriving_s + REPLY_DELAY_S)
-            if self._is_deaf:
-                return
-            if isinstance(message, HexFrame):
-                self._spoken_to()
-            late_s = self._mischief.delay_s
-            reply = self._replies.answer(message)
-            if late_s:
-                await self._clock.sleep(late_s)
-            if reply is not None:
-                self._put(reply)
-        finally:
-            self._under_way -= 1
+        await self._clock.sleep(arriving_s + REPLY_DELAY_S)
+        if self._is_deaf:
+            return
+        if isinstance(message, HexFrame):
+            self._spoken_to()
+        late_s = self._mischief.delay_s
+        reply = self._replies.answer(message)
+        if late_s:
+            await self._clock.sleep(late_s)
+        if reply is not None:
+            self._put(reply)
 
     def _spoken_to(self) -> None:
         """Note that the host talks HEX: some products then tell more, some leave their text out."""

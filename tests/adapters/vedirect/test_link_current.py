@@ -64,9 +64,8 @@ async def test_a_device_without_the_register_does_not_offer_it(monkeypatch: pyte
 
 
 async def test_a_device_that_acknowledges_and_goes_on_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Rig(monkeypatch, link_control=True) as rig:
+    async with Rig(monkeypatch, link_control=True, link_obeyed=False) as rig:
         await rig.known()
-        monkeypatch.setattr(rig.simulator._device, "_limit", lambda: 12.0)  # takes the limit and charges on
         assert await rig.write({LINK_CURRENT: 5}) == {LINK_CURRENT: Outcome.REFUSED}
         await rig.clock.advance(1)
         assert rig.simulator.registers.raw(MODE_REGISTER) == 0

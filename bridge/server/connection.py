@@ -1,4 +1,4 @@
-"""One TCP connection: bytes in, framed replies out, in order and under their own ids.
+"""One connection of any stream transport: a queue, replies in order, back-pressure, fairness, an end.
 
 pymodbus's own handler keeps one request per connection, so a second one that arrives while the first
 waits for a device takes the first one's reply. Here every request that cannot be answered at once goes
@@ -9,55 +9,46 @@ A `BufferedProtocol`, because asyncio's plain receive allocates 256 KiB for ever
 """
 
 import asyncio
-import logging
 from collections import deque
 from typing import Protocol, cast
 
 from pymodbus.server.requesthandler import ServerRequestHandler
 
-from bridge.server.access import Address, peer_address
-from bridge.server.dispatch import Dispatch
-from bridge.server.formats import READS
-from bridge.server.mbap import (
-    HEADER,
-    PREFIX,
-    READ_LENGTH,
-    READ_REQUEST,
-    frame_end,
-    head,
-)
-from bridge.server.reads import Reads
+from bridge.server.access import Peer, peer_address
+from bridge.server.admission import Admission
+from bridge.server.answers import Answers
 from bridge.server.terms import Terms
-
-_log = logging.getLogger(__name__)
 
 #: Receive buffer of a connection: 341 reads of 12 bytes, or 15 of the longest frames.
 BUFFER_BYTES = 4096
 #: Requests that may wait in a connection's queue before no more is read from it, and how few resume it.
 QUEUE_FULL, QUEUE_RESUME = 64, 32
+#: Requests of one connection that are answered in one turn of the loop; then all others have theirs.
+TURN = 32
+#: Bytes that a client may leave unread before its requests wait: 63 of the longest replies.
+UNSENT_MAX = 16_384
 
 
 class Owner(Protocol):
     """What a connection needs of the server it belongs to, beside what pymodbus's handler takes."""
 
     terms: Terms
-    reads: Reads
-    dispatch: Dispatch
+    answers: Answers
+    admission: Admission
+    connections: "set[Connection]"
 
-    def admit(self, connection: "Connection") -> bool:
-        """Take a new connection in; False when it must be closed at once."""
-
-    def left(self, connection: "Connection") -> None:
-        """Hear that a connection is gone."""
+    def keep(self, connection: "Connection") -> None:
+        """Make a connection known to pymodbus."""
 
 
 class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
-    """One client. Everything of it ends with `connection_lost`."""
+    """One client. Everything of it ends with `connection_lost`. Subclasses know the framing."""
 
     def __init__(self, owner: Owner) -> None:
         ServerRequestHandler.__init__(self, owner, None, None, None)  # type: ignore[no-untyped-call]
         self._owner = owner
-        self._answer_read = owner.reads.answer
+        self._answers = owner.answers
+        self._answer_read = owner.answers.reader(None)
         self._counters = owner.terms.counters
         self._socket: asyncio.Transport | None = None
         self._buffer = bytearray(BUFFER_BYTES)
@@ -70,7 +61,7 @@ class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
         self._writable.set()
         self._eof = False
         self._finishing = False
-        self.peer: Address | None = None
+        self.peer: Peer | None = None
         #: Set by every segment, cleared by the idle sweep.
         self.heard = True
 
@@ -78,20 +69,28 @@ class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or close it without a byte."""
-        super().connection_made(transport)
+        if self.peer is None:
+            name = transport.get_extra_info("peername")
+            # There is no name when the client was gone before it was accepted.
+            self.peer = Peer(peer_address(str(name[0]))) if name else None
+        self._open(transport)
+        if not self._owner.admission.admit(self):
+            self.abort()
+
+    def _open(self, transport: asyncio.BaseTransport) -> None:
+        ServerRequestHandler.connection_made(self, transport)
+        self._owner.connections.add(self)
         self._socket = cast("asyncio.Transport", transport)
-        name = transport.get_extra_info("peername")
-        # There is no name when the client was gone before it was accepted.
-        self.peer = peer_address(str(name[0])) if name else None
-        if self.peer is None or not self._owner.admit(self):
-            self._socket.abort()
+        self._socket.set_write_buffer_limits(UNSENT_MAX)
+        self.judge_reads()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End everything that waited for this client."""
         if self._drain is not None:
             self._drain.cancel()
         self._queue.clear()
-        self._owner.left(self)
+        self._owner.connections.discard(self)
+        self._owner.admission.left(self)
         super().connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
@@ -101,13 +100,6 @@ class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
     def buffer_updated(self, nbytes: int) -> None:
         """Take bytes; answer what can be answered."""
         self.heard = True
-        if nbytes == READ_REQUEST.size and not self._end and self._reading and not self._queue:
-            # Nearly every segment is one whole read: answered without the detours of a parser.
-            tid, protocol, length, unit, function, address, count = READ_REQUEST.unpack_from(self._buffer)
-            if function in READS and length == READ_LENGTH and not protocol and self._socket is not None:
-                self._counters.requests += 1
-                self._socket.write(self._answer_read(tid, unit, function, address, count))
-                return
         self._end += nbytes
         if self._reading:
             self._parse()
@@ -131,8 +123,12 @@ class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
 
     @property
     def waiting(self) -> bool:
-        """True while a request is under way."""
-        return bool(self._queue)
+        """True while a request is under way whose reply the client would take."""
+        return bool(self._queue) and self._writable.is_set()
+
+    def judge_reads(self) -> None:
+        """Look anew which units the peer may read."""
+        self._answer_read = self._answers.reader(self.peer)
 
     def finish(self) -> None:
         """Answer what is queued, take nothing more, then close."""
@@ -145,44 +141,34 @@ class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
         if self._socket is not None:
             self._socket.abort()
 
-    # -- parsing -----------------------------------------------------------------------------------
+    # -- the framing's side ------------------------------------------------------------------------
 
     def _parse(self) -> None:
-        """Cut frames out of the buffer: answer or queue each; an impossible header ends the connection."""
-        buffer, queue, start, end = self._buffer, self._queue, 0, self._end
-        replies: list[bytes] = []
-        bad = False
-        while end - start >= PREFIX:
-            if not queue and end - start >= READ_REQUEST.size:
-                tid, protocol, length, unit, function, address, count = READ_REQUEST.unpack_from(
-                    buffer, start
-                )
-                if function in READS and length == READ_LENGTH and not protocol:
-                    replies.append(self._answer_read(tid, unit, function, address, count))
-                    start += READ_REQUEST.size
-                    continue
-            stop = frame_end(buffer, start)
-            if stop < 0:
-                bad = True
-                break
-            if stop > end:
-                break
-            queue.append(bytes(buffer[start:stop]))
-            start = stop
-            if len(queue) >= QUEUE_FULL:
-                self._stop_reading()
-                break
+        """Cut requests out of the buffer: answer or queue each."""
+        raise NotImplementedError
+
+    async def _answer(self, frame: bytes) -> bytes:
+        """Return the reply to one queued frame."""
+        raise NotImplementedError
+
+    def _keep_from(self, start: int) -> None:
+        """Forget the bytes before `start`."""
         if start:
-            buffer[: end - start] = buffer[start:end]
-            self._end = end - start
-        if replies:
-            self._counters.requests += len(replies)
-            self._send(replies[0] if len(replies) == 1 else b"".join(replies))
-        if bad:
-            _log.debug("listener=%s peer=%s not MBAP: closed", self._owner.terms.name, self.peer)
-            self.abort()
-        elif queue and self._drain is None:
+            self._buffer[: self._end - start] = self._buffer[start : self._end]
+            self._end -= start
+
+    def _drain_queue(self) -> None:
+        if self._queue and self._drain is None:
             self._drain = self.loop.create_task(self._answer_queue())
+
+    def _let_others(self) -> None:
+        """Read no more until all other connections have had their turn."""
+        self._stop_reading()
+        self.loop.call_soon(self._resume)
+
+    def _send(self, frame: bytes) -> None:
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.write(frame)
 
     def _stop_reading(self) -> None:
         if self._reading and self._socket is not None:
@@ -202,30 +188,19 @@ class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
             self._socket.resume_reading()
         self._close_when_done()
 
-    # -- answering ---------------------------------------------------------------------------------
-
     async def _answer_queue(self) -> None:
         """Answer the queue in order; a frame leaves it only after its reply has been written."""
+        answered = 0
         while self._queue:
             await self._writable.wait()
-            reply = await self._answer(self._queue[0])
-            self._counters.requests += 1
-            self._send(reply)
+            self._send(await self._answer(self._queue[0]))
             self._queue.popleft()
             self._resume()
+            answered += 1
+            if not answered % TURN:
+                await asyncio.sleep(0)
         self._drain = None
         self._close_when_done()
-
-    async def _answer(self, frame: bytes) -> bytes:
-        transaction, unit, function = head(frame)
-        if function in READS and len(frame) == READ_REQUEST.size:
-            address, count = READ_REQUEST.unpack(frame)[-2:]
-            return self._answer_read(transaction, unit, function, address, count)
-        return await self._owner.dispatch.answer(transaction, unit, frame[HEADER:], self.peer, self.framer)
-
-    def _send(self, frame: bytes) -> None:
-        if self._socket is not None and not self._socket.is_closing():
-            self._socket.write(frame)
 
     def _close_when_done(self) -> None:
         """Close after the client's end or ours, once nothing that was received is unanswered."""

@@ -1,0 +1,124 @@
+"""Announces listeners on the local network (DNS-SD), so that people and masters find the bridge by name.
+
+Only `_modbus._tcp` and, for the page, `_http._tcp`. Never a name that a GX asks for by itself: its client takes
+what it finds there for one of Victron's own devices, and one with a name of its own breaks it
+(dbus-modbus-client 1.83, `mdns.py` and `CustomName`). Listeners on loopback are not announced.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import ifaddr
+from zeroconf import Error, IPVersion, ServiceInfo
+from zeroconf.asyncio import AsyncZeroconf
+
+from bridge.datastore.clock import Clock
+
+_log = logging.getLogger(__name__)
+
+MODBUS = "_modbus._tcp"
+PAGE = "_http._tcp"
+#: A network that is not there yet, as after a power cut, is asked for again this often.
+_RETRY_S = 30.0
+#: The longest name of a service (RFC 6763, 4.1.1), in bytes.
+_NAME_MAX = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is announced: `_modbus._tcp` or `_http._tcp`, its name for people, where it listens."""
+
+    kind: str
+    name: str
+    host: str
+    port: int
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def on_loopback(self) -> bool:
+        """True where nobody else could reach it."""
+        address = _address(self.host)
+        return self.host == "localhost" if address is None else address.is_loopback
+
+
+class Announcer:
+    """Announces services while `run` runs. `interfaces` are the addresses to speak on, left out: all."""
+
+    def __init__(
+        self, services: Iterable[Service], clock: Clock, interfaces: Sequence[str] | None = None
+    ) -> None:
+        self.services = [s for s in services if interfaces is not None or not s.on_loopback]
+        self._clock = clock
+        self._interfaces = interfaces
+        self._complained = False
+        #: Set while everything is announced.
+        self.announced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Announce until cancelled, then say goodbye. A network that is not there is logged and waited for."""
+        while self.services:
+            try:
+                await self._announce()
+            except (OSError, Error) as fault:
+                if not self._complained:
+                    self._complained = True
+                    _log.warning("mdns not announced yet (%s), trying on", str(fault) or type(fault).__name__)
+            await self._clock.sleep(_RETRY_S)
+
+    async def _announce(self) -> None:
+        infos = [info for service in self.services if (info := self._info(service)) is not None]
+        if not infos:
+            raise OSError("found no network address")
+        responder = AsyncZeroconf(
+            interfaces=list(self._interfaces or sorted({a for i in infos for a in i.parsed_addresses()})),
+            ip_version=IPVersion.V4Only,
+        )
+        try:
+            for info in infos:
+                await responder.async_register_service(info, allow_name_change=True)
+                _log.info("mdns announced=%s port=%d", info.name, info.port)
+            self._complained = False
+            self.announced.set()
+            await asyncio.Event().wait()
+        finally:
+            self.announced.clear()
+            await responder.async_close()
+
+    def _info(self, service: Service) -> ServiceInfo | None:
+        addresses = [self._interfaces[0]] if self._interfaces else addresses_of(service.host)
+        if not addresses:
+            return None
+        return ServiceInfo(
+            f"{service.kind}.local.",
+            f"{_short(service.name)}.{service.kind}.local.",
+            addresses=[ipaddress.IPv4Address(address).packed for address in addresses],
+            port=service.port,
+            properties=dict(service.properties),
+            server=f"{socket.gethostname().partition('.')[0]}.local.",
+        )
+
+
+def addresses_of(host: str) -> list[str]:
+    """Return the IPv4 addresses under which others reach a listener, all of this machine's for any address."""
+    address = _address(host)
+    if address is not None and not address.is_unspecified:
+        return [str(address)] if address.version == 4 else []
+    found = (ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips)
+    return [ip for ip in found if isinstance(ip, str) and not ipaddress.ip_address(ip).is_loopback]
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _short(name: str) -> str:
+    """Return a name that a service may have: a dot would begin another label."""
+    plain = name.replace(".", " ")
+    return plain.encode()[:_NAME_MAX].decode(errors="ignore").strip() or "Inverter Bridge"
