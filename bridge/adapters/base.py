@@ -164,9 +164,9 @@ class Simulator(Protocol):
 class Family:
     """A family's entry: names and options now, code when asked for.
 
-    `adapter` and `simulator` are `module:attribute` strings; `simulators` names those of product classes,
-    the family's first one first. `native_maps` maps a product class to its native map; a family of a
-    single product uses the class "".
+    `adapter`, `simulator` and `points` are `module:attribute` strings; `simulators` names those of product
+    classes, the family's first one first. `native_maps` maps a product class to its native map; a family
+    of a single product uses the class "".
     """
 
     name: str
@@ -178,6 +178,8 @@ class Family:
     simulators: Mapping[str, str] = field(default_factory=dict)
     #: Product classes that stand in the protocol but are not available in this version.
     later: frozenset[str] = frozenset()
+    #: Function of a product class that returns the paths its devices declare; "" where they are not known.
+    points: str = ""
 
     def native_map(self, options: DeviceOptions, identity: Identity | None) -> str | None:
         """Return the native map's name, None while the product class is not known."""
@@ -185,6 +187,13 @@ class Family:
         if product == "auto":
             product = "" if identity is None else identity.product
         return self.native_maps.get(product)
+
+    def declared(self, product: str | None) -> frozenset[str] | None:
+        """Return the paths that devices of a product class have, None where that cannot be told now."""
+        if not self.points or not product:
+            return None
+        found = _load(self.points)(product)
+        return None if found is None else frozenset(found)
 
     def ports(self, options: DeviceOptions) -> tuple[str, ...]:
         """Return the exclusive ports the device would open."""

@@ -1,10 +1,11 @@
 """What the site needs to know of register maps."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.register_maps.catalogue import Catalogue
+from bridge.register_maps.checks import unknown_sources
 from bridge.register_maps.format import Kind
 from bridge.register_maps.positions import Problem
 
@@ -46,6 +47,13 @@ class MapShelf:
             role=load.map.device.role or None,
             methods=frozenset(detect.methods) if limited and detect is not None else None,
         )
+
+    def unknown_sources(
+        self, name: str, has: Callable[[str | None, str], bool], own: Iterable[str]
+    ) -> Iterable[Problem]:
+        """Return the entries of a map that nothing can feed; see `checks.unknown_sources`."""
+        loaded = self._catalogue.load(name, self._directory).map
+        return () if loaded is None else unknown_sources(loaded, has, own)
 
     def _exists(self, name: str) -> bool:
         if not is_file_name(name):

@@ -47,6 +47,7 @@ class UnitPlan:
         served: list[ServedUnit] = []
         for wish in wishes:
             self._check_map(wish)
+            self._check_sources(wish, lambda device: learnt(state, device))
         heard = set()
         for placed in self._draft.listeners:
             here: dict[int, _Wish] = {}
@@ -125,6 +126,28 @@ class UnitPlan:
             self._problems.append(wish.map_node.problem(message, "choose the map of a device"))
         elif facts.methods is not None:
             self._check_methods(wish, wish.map_node, facts.methods)
+
+    def _check_sources(self, wish: _Wish, learnt: Callable[[str], str | None]) -> None:
+        """Report the entries of a chosen map that no point of its devices can feed, as far as known now."""
+        if wish.map is None or wish.map_node is None or self._fact(wish.map) is None:
+            return
+        devices = {device.name: device for device in self._draft.devices}
+
+        def declared(name: str) -> frozenset[str] | None:
+            device = devices[name]
+            product = getattr(device.options, "product", "")
+            return device.family.declared(learnt(name) if product == "auto" else product)
+
+        def has(named: str | None, path: str) -> bool:
+            name = wish.device if named is None else wish.sources.get(named, named)
+            if name not in devices:
+                return False
+            paths = declared(name)
+            return paths is None or path in paths
+
+        if wish.device in devices:
+            own = declared(wish.device) or ()
+            self._problems += self._shelf.unknown_sources(wish.map, has, own)
 
     def _unknown_map(self, name: str, place: Node) -> Problem:
         if is_file_name(name):

@@ -251,3 +251,27 @@ def test_a_link_is_the_port_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "pts").touch()
     (tmp_path / "charger").symlink_to("pts")
     assert port_identity(str(tmp_path / "charger")) == port_identity(str(tmp_path / "pts"))
+
+
+def test_a_chosen_map_needs_points_that_its_device_has(load: Loads) -> None:
+    mine = "title: Mine\nregisters:\n  - {address: 1, type: u16, path: /Dc/0/Voltag}\n  - {address: 2, type: u16, path: /State}\n"
+    text = "devices: {a: {adapter: vedirect, port: /dev/ttyUSB0, unit: 1, map: ./mine.yaml, product: %s}}"
+    found = load(text % "ac_charger", mine_yaml=mine)
+    assert [(p.file, p.line, p.column) for p in found.problems] == [("mine.yaml", 3, 5)]
+    assert "did you mean /Dc/0/Voltage" in found.problems[0].hint
+    assert load(text % "auto", mine_yaml=mine).problems == ()
+    assert len(load(text % "auto", learnt="ac_charger", mine_yaml=mine).problems) == 1
+
+
+def test_a_sum_needs_devices_of_the_site(load: Loads) -> None:
+    mine = (
+        'registers: [{address: 1, type: s16, path: /P, source: {sum: [/Dc/0/Current, "metr:/Dc/0/Current"]}}]'
+    )
+    text = "devices: {a: {adapter: vedirect, port: /dev/ttyUSB0, unit: 1, map: ./mine.yaml}}"
+    (problem,) = load(text, mine_yaml=mine).problems
+    assert "metr:/Dc/0/Current" in problem.message
+    view = (
+        "devices: {a: {adapter: vedirect, port: /dev/ttyUSB0}, b: {adapter: vedirect, port: /dev/ttyUSB1}}\n"
+        "serve: [{unit: 1, map: ./mine.yaml, device: a, sources: {metr: b}}]"
+    )
+    assert load(view, mine_yaml=mine).problems == ()

@@ -24,13 +24,19 @@ from bridge.adapters.vedirect.product import IDENTITY, Control, Product, firmwar
 from bridge.adapters.vedirect.solar_charger import SOLAR_CHARGER
 from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device
-from bridge.datastore.values import Identity, LinkState
+from bridge.datastore.values import Identity, LinkState, Path
 
 _log = logging.getLogger(__name__)
 
 PRODUCTS: Mapping[str, Product] = {
     product.name: product for product in (AC_CHARGER, INVERTER, SOLAR_CHARGER, BATTERY_MONITOR, DCDC)
 }
+
+
+def points_of(product: str) -> frozenset[Path] | None:
+    """Return the paths that devices of a product class declare, None for an unknown class."""
+    known = PRODUCTS.get(product)
+    return None if known is None else frozenset(spec.path for spec in known.points)
 
 
 class KnownDevice:
