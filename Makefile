@@ -11,7 +11,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 # Handed to the command behind a target, as in: make test ARGS="-k wear"
 ARGS ?=
 
-.PHONY: help demo test lint types contracts bench clean
+.PHONY: help demo test lint types contracts docs bench soak clean
 
 help:
 	@echo 'make demo       simulated equipment behind a real bridge on 127.0.0.1:5020'
@@ -19,14 +19,17 @@ help:
 	@echo 'make lint       ruff and codespell'
 	@echo 'make types      mypy, strict'
 	@echo 'make contracts  which room may import which'
-	@echo 'make bench      throughput against stock pymodbus'
+	@echo 'make docs       docs/registers and docs/schema anew, from the maps and the models'
+	@echo 'make bench      throughput, waiting and memory, against other servers'
+	@echo 'make soak       ten minutes of a storm on simulated lines (ARGS="--minutes 60 --seed 7")'
 	@echo 'make clean      remove everything the other targets made'
 
 demo: $(VENV)/.installed
 	@exec $(RUN) -m bridge demo $(ARGS)
 
+# Tests that wait for a simulated line leave their core to others: more workers than cores.
 test: $(VENV)/.installed-dev
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest -n 4 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check .
@@ -39,11 +42,25 @@ types: $(VENV)/.installed-dev
 contracts: $(VENV)/.installed-dev
 	$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-cache --no-logo
 
+# Made beside the old ones first: a map that does not load leaves them as they are.
+docs: $(VENV)/.installed
+	@rm -rf docs/registers.new docs/schema.new
+	@mkdir docs/schema.new
+	@$(RUN) -m bridge maps document --all docs/registers.new
+	@$(RUN) -m bridge maps schema >docs/schema.new/map.json
+	@$(RUN) -m bridge check --print-schema >docs/schema.new/site.json
+	@rm -rf docs/registers docs/schema
+	@mv docs/registers.new docs/registers
+	@mv docs/schema.new docs/schema
+
 bench: $(VENV)/.installed-dev
 	$(RUN) -m benchmarks $(ARGS)
 
+soak: $(VENV)/.installed-dev
+	$(RUN) -m tests.storm $(ARGS)
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-pymodbus25 tests/interop/js/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A venv whose interpreter has gone (a new Python, an interrupted set-up) is made anew.

@@ -1,81 +1,69 @@
-"""The bridge from device to socket in a process of its own: datastore, a device whose values change all
-the time, its register image, access checks, counters, a listener. Prints its port."""
+"""The whole bridge of a site file, its values changing, in a process of its own. Prints its port.
+
+Unit 20 has a thousand registers of a device whose values change all the time; unit 21 is a device that never
+obeys. The audit is on. `--units N` adds N units of a thousand registers that stand still.
+"""
 
 import argparse
 import asyncio
-import itertools
-from collections.abc import Coroutine
-from typing import Any
+import gc
+import os
+import tempfile
+from pathlib import Path
 
-from benchmarks.load import FIRST, UNIT, pin
-from bridge.datastore.clock import SystemClock
-from bridge.datastore.device import Device
-from bridge.datastore.points import GroupSpec
-from bridge.datastore.spec import PointSpec
-from bridge.datastore.state import StateStore
-from bridge.datastore.store import Datastore
-from bridge.register_maps.image import UnitImage
-from bridge.register_maps.loader import load_text
-from bridge.server.access import Access
-from bridge.server.counters import Counters
-from bridge.server.listener import TcpListener
-from bridge.server.terms import Terms
-from bridge.server.units import Units
-
-POINTS = 1000
-#: Points in one publication, and seconds between two: 2000 new values a second, some twenty devices' worth.
-BATCH, EVERY_S = 20, 0.01
+from benchmarks.bench_family import FAMILY, POINTS
+from benchmarks.load import FIRST, UNIT, WAITING_UNIT, pin
+from bridge.app import House
+from bridge.cli.run import run_until_stopped
+from bridge.site.loader import load_site
 
 _MAP = f"""
-name: benchmark
 title: Registers of the benchmark
 registers:
   - {{address: {FIRST}, repeat: {{count: {POINTS}, stride: 1, path: "/Value/{{n}}"}},
-     registers: [{{address: 0, type: u16, scale: 10, path: /Power}}]}}
+     registers: [{{address: 0, type: u16, scale: 10, path: /Power, write: [0, 6000]}}]}}
 """
+_SITE = f"""
+state: state
+listeners: [{{tcp: "127.0.0.1:0", name: lan, connections: 200}}]
+outlets: {{audit: }}
+devices:
+  changing: {{adapter: bench, unit: {UNIT}, map: ./bench.yaml}}
+  waiting: {{adapter: bench, unit: {WAITING_UNIT}, map: ./bench.yaml, changing: false, obeying: false}}
+"""
+_STILL = "  still{unit}: {{adapter: bench, unit: {unit}, map: ./bench.yaml, changing: false}}\n"
 
 
-async def change(device: Device, paths: list[str]) -> None:
-    """Publish new values for ever, all points in turn."""
-    for turn in itertools.count():
-        start = turn * BATCH % POINTS
-        batch = {path: (turn + place) % 6000 + 0.5 for place, path in enumerate(paths[start : start + BATCH])}
-        device.publish("values", batch)
-        await asyncio.sleep(EVERY_S)
+def site_text(units: int) -> str:
+    """Return the site file, with so many further units."""
+    return _SITE + "".join(_STILL.format(unit=100 + number) for number in range(units))
 
 
-async def serve() -> None:
-    clock = SystemClock()
-    store = Datastore(clock, StateStore())
-    device = store.add("benchmark")
-    loaded = load_text(_MAP, "benchmark.yaml", "benchmark")
-    if loaded.map is None:
-        raise SystemExit("\n".join(str(error) for error in loaded.errors))
-    paths = [entry.path for entry in loaded.map.registers if entry.path]
-    device.declare([PointSpec(path, "W") for path in paths], [GroupSpec("values")], [["values"]])
-    units = Units()
-    units.put(UNIT, UnitImage(loaded.map, device, clock, UNIT, {}))
-    device.publish("values", dict.fromkeys(paths, 1.0))
-    terms = Terms("benchmark", units, Access(clock=clock), clock, Counters())
-    listener = TcpListener("127.0.0.1", 0, terms)
-    await listener.start()
-    print(listener.address[1], flush=True)
-    await asyncio.gather(store.run(), change(device, paths))
+async def serve(folder: Path, units: int) -> None:
+    """Run the bridge until cancelled."""
+    (folder / "bench.yaml").write_text(_MAP)
+    (folder / "site.yaml").write_text(site_text(units))
+    families = {FAMILY.name: FAMILY}
+    load = load_site(folder / "site.yaml", os.environ, families, lambda *_: None)
+    if load.site is None:
+        raise SystemExit("\n".join(map(str, load.problems)))
+    house = House(load, families)
+    telling: list[asyncio.Task[None]] = []
 
+    async def tell() -> None:
+        while not all(house.datastore.devices[name].alive for name in house.site.devices):
+            await asyncio.sleep(0.01)
+        gc.collect()
+        print(house.listeners[0].address[1], flush=True)  # type: ignore[attr-defined]  # a TcpListener
 
-def run(main: Coroutine[Any, Any, None], *, uvloop: bool) -> None:
-    if uvloop:
-        import uvloop as loops
-
-        with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
-            runner.run(main)
-    else:
-        asyncio.run(main)
+    await house.run(lambda: telling.append(asyncio.create_task(tell())))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--uvloop", action="store_true")
+    parser.add_argument("--units", type=int, default=0)
     chosen = parser.parse_args()
     pin(0)
-    run(serve(), uvloop=chosen.uvloop)
+    with tempfile.TemporaryDirectory() as directory:
+        run_until_stopped(serve(Path(directory), chosen.units), fast=chosen.uvloop)

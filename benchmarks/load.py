@@ -13,6 +13,8 @@ from benchmarks.figures import Cell
 SOURCE = Path(__file__).with_name("mbload.c")
 #: The unit and first register that every server of the benchmark serves; stock clients probe nothing there.
 UNIT, FIRST = 20, 0x4000
+#: The unit of the bridge whose device never obeys.
+WAITING_UNIT = 21
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -30,15 +32,20 @@ class Run:
     kinds: dict[str, int]
 
 
-def compile_load(directory: Path) -> Path:
-    """Compile the generator; raises RuntimeError with the cure when there is no C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
+def compiler() -> str:
+    """Return a C compiler; raises RuntimeError with the cure when there is none."""
+    found = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if found is None:
         raise RuntimeError(
             "no C compiler found: the load generator needs one (Debian: apt install gcc libc6-dev)"
         )
+    return found
+
+
+def compile_load(directory: Path) -> Path:
+    """Compile the generator; raises RuntimeError with the cure when there is no C compiler."""
     program = directory / "mbload"
-    subprocess.run([compiler, "-O2", "-o", str(program), str(SOURCE)], check=True)
+    subprocess.run([compiler(), "-O2", "-o", str(program), str(SOURCE)], check=True)
     return program
 
 

@@ -61,7 +61,7 @@ def test_a_block_for_every_unit(plant: Plant, unit: BridgeUnit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "count"), [(12, 1), (0, 13), (99, 1), (112, 1), (1000, 1), (1320, 1), (4952, 1), (0xFE00, 1)]
+    ("address", "count"), [(12, 1), (0, 13), (99, 1), (114, 1), (1000, 1), (1320, 1), (4952, 1), (0xFE00, 1)]
 )
 def test_what_is_not_there(unit: BridgeUnit, address: int, count: int) -> None:
     assert unit.read_registers("holding", address, count) == 2
