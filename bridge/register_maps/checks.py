@@ -27,7 +27,8 @@ def check_map(loaded: RegisterMap, faults: Faults) -> None:
         _check_mirrors(loaded, faults)
         if loaded.kind is Kind.NATIVE:
             _check_detectable(loaded, faults)
-    for probe, register in mistaken(loaded):
+    # The addresses of foreign equipment are not ours to move.
+    for probe, register in () if loaded.kind is Kind.CLIENT else mistaken(loaded):
         faults.place(
             register.line,
             register.column,

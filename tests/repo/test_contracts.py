@@ -29,6 +29,7 @@ PLANTED = [
     ("families-apart", "adapters/vedirect/options.py", "import bridge.adapters.other.codec"),
     ("families-found", "site/__init__.py", "import bridge.adapters.vedirect.options"),
     ("server-alone", "server/__init__.py", "import bridge.adapters.base"),
+    ("outlets-listen", "outlets/__init__.py", "import bridge.server.terms"),
     ("site-checks", "site/__init__.py", "import bridge.datastore.values"),
 ]
 
@@ -43,8 +44,8 @@ def house(tmp_path: Path) -> Path:
     (other / "__init__.py").touch()
     (other / "codec.py").touch()
     contracts = (ROOT / "pyproject.toml").read_text()
-    both = '["bridge.adapters.vedirect", "bridge.adapters.other"]'
-    (tmp_path / "pyproject.toml").write_text(contracts.replace('["bridge.adapters.vedirect"]', both))
+    one = '"bridge.adapters.vedirect"'
+    (tmp_path / "pyproject.toml").write_text(contracts.replace(one, f'{one}, "bridge.adapters.other"'))
     return tmp_path
 
 

@@ -1,0 +1,1 @@
+"""Modbus equipment read through a register map: TCP, UDP, RTU and RTU over TCP."""
