@@ -24,6 +24,14 @@ _HEADINGS = ("listener", "unit", "device", "map", "role")
 @click.command()
 @click.argument("site", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.option(
+    "--print-schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, wanted: _print_schema(ctx, wanted=wanted),
+    help="Print the JSON Schema of site files, for editors, and do nothing else.",
+)
 @click.pass_context
 def check(ctx: click.Context, site: Path, as_json: bool) -> None:
     """Check a site file and show what it would serve.
@@ -35,6 +43,14 @@ def check(ctx: click.Context, site: Path, as_json: bool) -> None:
     load = load_checked(site)
     click.echo(_as_json(load) if as_json else _as_text(load))
     ctx.exit(BAD_FILE if load.problems else 0)
+
+
+def _print_schema(ctx: click.Context, *, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from bridge.site.schema import site_schema
+
+        click.echo(json.dumps(site_schema(InstalledFamilies()), indent=2, ensure_ascii=False))
+        ctx.exit()
 
 
 def load_checked(site: Path) -> SiteLoad:

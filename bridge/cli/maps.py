@@ -1,16 +1,28 @@
-"""`maps`: the register maps there are, what is in them, and whether one's own is right."""
+"""`maps`: the register maps there are, what is in them, whether one's own is right, and what they make."""
 
+import ipaddress
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 
 import click
 
+from bridge.cli.class_file import make_class_file
 from bridge.cli.errors import BAD_FILE, BadFile, CommandFailed
 from bridge.register_maps.catalogue import Catalogue
+from bridge.register_maps.document import document_of
+from bridge.register_maps.document_examples import example_unit
+from bridge.register_maps.document_formats import ENDINGS, FORMATS, index_markdown
 from bridge.register_maps.format import RegisterMap, WriteRule
 from bridge.register_maps.positions import Problem, nearest
 from bridge.register_maps.rows import Row, rows_of
+from bridge.register_maps.schema import map_schema
+from bridge.register_maps.snippets import TOOLS
+from bridge.register_maps.snippets_values import Target
+
+#: A host name or an IPv4 address.
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def load_map(name: str, beside: FilePath) -> RegisterMap:
@@ -36,7 +48,10 @@ def is_file(name: str) -> bool:
 
 @click.group()
 def maps() -> None:
-    """List, show and check register maps."""
+    """List, show, check and document register maps."""
+
+
+maps.add_command(make_class_file)
 
 
 @maps.command("list")
@@ -94,6 +109,88 @@ def _shown(problems: Sequence[Problem]) -> str:
     from bridge.cli.check import explained
 
     return explained(problems)
+
+
+@maps.command()
+@click.argument("name", required=False)
+@click.option(
+    "--format",
+    "wanted",
+    type=click.Choice(tuple(FORMATS)),
+    default="markdown",
+    show_default=True,
+    help="How it is written.",
+)
+@click.option(
+    "--all",
+    "folder",
+    type=click.Path(path_type=FilePath, file_okay=False),
+    help="Write a file for every map that comes with the bridge, into this folder.",
+)
+def document(name: str | None, wanted: str, folder: FilePath | None) -> None:
+    """Print the document of a map: every address in every way of counting, types, scales, examples.
+
+    NAME is one of `maps list`, or a file of your own.
+    """
+    if (name is None) == (folder is None):
+        raise click.UsageError("Found both or neither of NAME and --all, expected one of them.")
+    if name is not None:
+        click.echo(FORMATS[wanted](document_of(load_map(name, FilePath()))), nl=False)
+    if folder is None:
+        return
+    for each in Catalogue().names():
+        file = folder / f"{each}{ENDINGS[wanted]}"
+        _write_file(file, FORMATS[wanted](document_of(load_map(each, FilePath()))))
+    if wanted == "markdown":
+        listed = [(row.name, row.kind.value, row.title) for row in Catalogue().listed()]
+        _write_file(folder / "README.md", index_markdown(listed))
+
+
+@maps.command()
+@click.argument("name")
+@click.option("--for", "tool", required=True, help=f"One of {', '.join(TOOLS)}.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the bridge.")
+@click.option("--port", type=click.IntRange(1, 65535), default=502, show_default=True)
+@click.option("--unit", type=click.IntRange(1, 247), help="Unit id; left out: the map's own example.")
+def snippets(name: str, tool: str, host: str, port: int, unit: int | None) -> None:
+    """Print lines or a file for another tool that read a unit of this map.
+
+    NAME is one of `maps list`, or a file of your own.
+    """
+    if tool not in TOOLS:
+        near = nearest(tool, TOOLS)
+        hint = f"did you mean {near!r}?" if near else f"expected one of {', '.join(TOOLS)}."
+        raise click.UsageError(f"--for: found {tool!r}: {hint}")
+    loaded = load_map(name, FilePath())
+    target = Target(_host(host), port, example_unit(loaded) if unit is None else unit)
+    click.echo(TOOLS[tool](loaded, target), nl=False)
+
+
+@maps.command()
+def schema() -> None:
+    """Print the JSON Schema of map files, for editors. That of site files: `check --print-schema`."""
+    click.echo(json.dumps(map_schema(), indent=2, ensure_ascii=False))
+
+
+def _host(written: str) -> str:
+    """Return a host without brackets; nothing that a shell or a file would take for more than a name."""
+    bare = written.removeprefix("[").removesuffix("]")
+    try:
+        return ipaddress.IPv6Address(bare).compressed
+    except ValueError:
+        if _HOST.fullmatch(written):
+            return written
+    raise click.UsageError(f"--host: found {written!r}, expected a host name or an address without a port.")
+
+
+def _write_file(file: FilePath, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="")
+    except OSError as fault:
+        raise CommandFailed(
+            f"could not write {file}: {fault.strerror}: choose a folder of your own"
+        ) from None
 
 
 _HEADINGS = ("table", "address", "", "type", "path", "scale", "unit", "write", "values")

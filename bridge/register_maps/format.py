@@ -118,7 +118,8 @@ class Register:
     path: the name it is published under. source: the point behind it, None for constants and fillers.
     invalid: raws that mean no value; None for the type's own pattern, empty for `none`. value: a constant.
     alias: another reading of registers that belong to another entry; it is never encoded. switch: set on a
-    coil's mirror, which is 0 or 1. poll, info, form: for clients.
+    coil's mirror, which is 0 or 1. block: what works the value out of all sources. poll, info, form: for
+    clients.
     """
 
     table: Table
@@ -134,6 +135,7 @@ class Register:
     stale: Stale | None = None
     form: str | None = None
     switch: Switch | None = None
+    block: str | None = None
     alias: bool = False
     self_clearing: bool = False
     poll: bool = True

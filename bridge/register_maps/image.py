@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device, LinkStatus
 from bridge.datastore.values import LinkState, Path, Quality, Value
+from bridge.register_maps.blocks.computed import SUNSPEC_CONTROLS, compute
 from bridge.register_maps.blocks.status import STATUS_ADDRESS, STATUS_LENGTH, pack_status
 from bridge.register_maps.format import (
     Coil,
@@ -24,6 +25,7 @@ from bridge.register_maps.format import (
     Table,
 )
 from bridge.register_maps.layout import Entry, layout_of
+from bridge.register_maps.limit_control import control_of
 from bridge.register_maps.showing import policy_for, registers_of
 from bridge.register_maps.supply import ABSENT, NEVER_HEARD, Sums, Supplied, first_of
 from bridge.register_maps.tables import TableImage
@@ -61,6 +63,7 @@ class UnitImage:
 
     __slots__ = (
         "_always_alive",
+        "_control",
         "_disconnect",
         "_foreign",
         "_foreign_alive",
@@ -110,6 +113,7 @@ class UnitImage:
         self._shown: set[Register] = set()
         self._sums = Sums(device.memory)
         self._fresh_until = -math.inf
+        self._control = control_of(loaded, device, clock, unit, self._fill)
         self._disconnect = [
             device.changed.connect(self._changed),
             device.link_changed.connect(self._judge_again),
@@ -123,6 +127,8 @@ class UnitImage:
         """Stop following the devices."""
         for disconnect in self._disconnect:
             disconnect()
+        if self._control is not None:
+            self._control.close()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -206,6 +212,9 @@ class UnitImage:
         return self._write(mask_wishes(self._layout, address, current, and_mask, or_mask))
 
     def _write(self, wishes: Sequence[Wish]) -> UnitWrite:
+        if self._control is not None and self._control.owns(wishes):
+            path, limit = self._control.ask({wish.entry.path or "": wish.value for wish in wishes})
+            return UnitWrite(self.device, {path: limit}, {path: wishes[0].address})
         target: Device | None = None
         changes: dict[Path, Value] = {}
         addresses: dict[Path, int] = {}
@@ -296,6 +305,10 @@ class UnitImage:
         return Supplied(-value if point.negate and isinstance(value, int | float) else value, heard=heard)
 
     def _supplied(self, entry: Entry, source: Source) -> Supplied:
+        if isinstance(entry, Register) and entry.block is not None:
+            if entry.block == SUNSPEC_CONTROLS:
+                return ABSENT if self._control is None else self._control.supply(entry.path)
+            return compute(entry.block, [(point, self._read(point)) for point in source.points])
         if not source.total:
             return first_of(source.points, self._read)
         key = f"sum {self.unit} {entry.table} {entry.address}"

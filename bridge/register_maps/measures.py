@@ -7,6 +7,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(f"(?:{pattern})$"), unit)
     for pattern, unit in (
         (r"/Alarms/\w+", ""),
+        (r"/Actions/\w+", ""),
         (r"/Link/(Age|Uptime)", "s"),
         (r"/Uptime", "s"),
         (r"/TimeToGo|/SourceAge", "s"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 
+from bridge.register_maps.blocks.computed import BLOCKS, SUNSPEC_CONTROLS
 from bridge.register_maps.fields import Faults, Fields, integer, need_integer, number
 from bridge.register_maps.format import (
     ADDRESS_MAX,
@@ -37,7 +38,7 @@ KEYS = frozenset(
     {
         *("address", "type", "length", "little", "encoding", "values", "bit", "set", "unset", "table"),
         *("path", "source", "value", "scale", "invalid", "stale", "write", "accept", "self_clearing"),
-        *("alias", "format", "poll", "info"),
+        *("alias", "format", "poll", "info", "block"),
     }
 )
 _ACCEPT_MAX = (1 << 31) - 1
@@ -90,6 +91,7 @@ class RegisterReader:
         source = self._source(fields, scope, path)
         stale = fields.choice("stale", tuple(Stale))
         form = self._form(fields)
+        block = self._block(fields, source)
         alias, clearing, info = (fields.boolean(key) for key in ("alias", "self_clearing", "info"))
         poll = "poll" not in fields or fields.boolean("poll")
         if path is None and not any(key in fields for key in ("path", "source", "value")):
@@ -118,6 +120,7 @@ class RegisterReader:
             value=value,
             stale=None if stale is None else Stale(stale),
             form=form,
+            block=block,
             alias=alias,
             self_clearing=clearing,
             poll=poll,
@@ -177,6 +180,18 @@ class RegisterReader:
             )
             return None
         return form
+
+    def _block(self, fields: Fields, source: Source | None) -> str | None:
+        """Return what computes the register from its sources, which it then has to name."""
+        block = fields.choice("block", BLOCKS)
+        if block is not None and ("source" not in fields or (source is not None and source.total)):
+            where = fields.key("block")
+            self._faults.at(
+                where, "block: found without a list of sources", "name what it is worked out from"
+            )
+        if block is not None and block != SUNSPEC_CONTROLS and "write" in fields:
+            self._faults.at(fields.key("write"), f"write: found beside block {block}, which is only read")
+        return block
 
     def _scale(self, fields: Fields, kind: RegisterType) -> Fraction:
         node = fields.get("scale")

@@ -126,3 +126,47 @@ def test_a_broken_file_is_2_for_all(tmp_path: Path, command: Command, arguments:
     ended = command("maps", *arguments, str(file))
     assert ended.status == 2
     assert "broken.yaml:1:1:" in ended.out + ended.err
+
+
+@pytest.mark.parametrize("form", ["markdown", "csv", "html"])
+def test_document_of_a_file_of_ones_own(mine: Path, command: Command, form: str) -> None:
+    ended = command("maps", "document", str(mine), "--format", form)
+    assert (ended.status, ended.err) == (0, "")
+    assert "/Settings/ChargeCurrentLimit" in ended.out
+    assert "412291" in ended.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["bluesmart_charger", "--all", "here"]])
+def test_document_wants_a_name_or_all(command: Command, arguments: list[str]) -> None:
+    ended = command("maps", "document", *arguments)
+    assert (ended.status, ended.out) == (2, "")
+    assert "expected one of them" in ended.err
+
+
+def test_documents_that_cannot_be_written(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "file").touch()
+    ended = command("maps", "document", "--all", str(tmp_path / "file/docs"))
+    assert ended.status == 1
+    assert ended.err.startswith(f"Error: could not write {tmp_path}/file/docs/")
+    assert "choose a folder of your own" in ended.err
+
+
+def test_documents_of_all_maps_in_csv(tmp_path: Path, command: Command) -> None:
+    assert command("maps", "document", "--all", str(tmp_path), "--format", "csv").status == 0
+    listed = command("maps", "list", "--json").objects
+    assert {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.csv")} == {
+        f"{row['name']}.csv" for row in listed
+    }
+
+
+def test_snippets_of_a_file_of_ones_own(mine: Path, command: Command) -> None:
+    ended = command("maps", "snippets", str(mine), "--for", "mbpoll", "--host", "[FD00::0:7]", "--unit", "9")
+    assert (ended.status, ended.err) == (0, "")
+    assert "mbpoll -m tcp -p 502 -a 9 -0 -r 0x3000 -t 4 -c 1 -1 fd00::7  # /Dc/0/Voltage" in ended.out
+
+
+@pytest.mark.parametrize("arguments", [["maps", "schema"], ["check", "--print-schema"]])
+def test_schemas_are_json_and_name_their_draft(command: Command, arguments: list[str]) -> None:
+    ended = command(*arguments)
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.objects["$schema"] == "https://json-schema.org/draft/2020-12/schema"

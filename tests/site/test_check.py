@@ -94,7 +94,7 @@ def test_errors_show_their_line_with_a_caret(run: Run) -> None:
     assert ended.status == 2
     assert ended.out.splitlines() == [
         "site.yaml:1:1: found the unknown key 'sit', expected one of access, devices, include, listeners, "
-        "log, outlets, serve, site, state, timezone, did you mean 'site'?",
+        "log, mdns, outlets, serve, site, state, timezone, did you mean 'site'?",
         "    1 | sit: é",
         "      | ^",
         "site.yaml:2:7: found a list, expected text",

@@ -18,7 +18,7 @@ DEVICE_KEYS = "adapter, lease, map, port, product, resume_within, safe, serial, 
 REFUSED = [
     ("- 1", ["1:1: found a list, expected a mapping such as 'devices: ..'"]),
     ("devixes: {}", [
-        "1:1: found the unknown key 'devixes', expected one of access, devices, include, listeners, log, "
+        "1:1: found the unknown key 'devixes', expected one of access, devices, include, listeners, log, mdns, "
         "outlets, serve, site, state, timezone, did you mean 'devices'?"
     ]),
     ("links: [{from: '${NOT_SET}', to: x}]", ["1:1: 'links' is not available in this version, remove it"]),

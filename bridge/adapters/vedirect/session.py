@@ -30,6 +30,7 @@ from bridge.adapters.vedirect.product import (
     TEXT_STALE_S,
     Control,
     Product,
+    TextField,
 )
 from bridge.adapters.vedirect.register import Register
 from bridge.adapters.vedirect.registers import unpack
@@ -168,7 +169,7 @@ class Session:
             text = fields.get(field.label)
             if text is not None:
                 self._labels[field.label] = kind
-            elif self._labels.get(field.label) != kind:
+            elif self._labels.get(field.label, TEXT) != kind or self._may_come_otherwise(product, field):
                 continue
             decoded = field.decode(text or "")
             if field.reports is None:
@@ -264,6 +265,12 @@ class Session:
             return raw not in (0, 4)
         held = self._device.held(mode.path)
         return held is not None and raw is not None and mode.value(raw) != held
+
+    def _may_come_otherwise(self, product: Product, field: TextField) -> bool:
+        """True for a label never heard whose point a register can bring; without one it is absent."""
+        return field.label not in self._labels and any(
+            register.path in field.paths for register in product.registers
+        )
 
     def _is_told_otherwise(self, product: Product, register: Register, labels: Collection[str]) -> bool:
         """True where text, identity or another register brings the point: one missing must not blank it."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from bridge.datastore.refusals import ValueRefused
-from bridge.datastore.values import LinkState, Outcome, Value
+from bridge.datastore.values import LinkState, Outcome, Quality, Value
 from tests.adapters.vedirect.rig import LIMIT, MODE, OFF, ON, Rig
 
 CONFIRMED, ADJUSTED, REFUSED = Outcome.CONFIRMED, Outcome.ADJUSTED, Outcome.REFUSED
@@ -327,3 +327,12 @@ async def test_unplugged_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
         assert rig.device.alive
         assert rig.device.link is LinkState.ONLINE
         assert rig.device.value(LIMIT) == 12
+
+
+async def test_what_the_text_never_tells_is_absent_and_not_stale_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Rig(monkeypatch) as rig:
+        await rig.known()
+        assert rig.device.reading("/Relay/0/State").quality is Quality.ABSENT
+        assert rig.device.reading("/Dc/0/Voltage").quality is Quality.OK

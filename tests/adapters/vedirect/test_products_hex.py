@@ -86,7 +86,9 @@ async def test_new_firmware_is_not_asked_for_what_its_text_says(monkeypatch: pyt
         assert rig.simulator.asked(0xEDF7) <= 2
 
 
-async def test_a_register_the_device_disowns_twice_is_asked_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_register_the_device_disowns_twice_is_asked_for_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with rig_of(monkeypatch, SMARTSOLAR, registers=SOLAR_REGISTERS) as rig:
         await rig.clock.advance(60)
         assert rig.simulator.asked(0xEDBD) == 2

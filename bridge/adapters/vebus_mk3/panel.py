@@ -1,0 +1,131 @@
+"""The remote panel that an MK3 is to a unit: whether the unit sees one, and what that does to it.
+
+A freshly powered MK3 pulls the panel-detect line. A unit that starts with a panel detected does not follow
+its front switch, it waits for the panel's mode. So a bridge that only listens takes the panel away where
+the unit is meant to run, and a bridge that has been given a mode keeps the panel and says the mode again.
+Where the unit's remote mode is off somebody wanted it off: there the panel stays, for without it the unit
+would start.
+"""
+
+import logging
+
+from bridge.adapters.vebus_mk3.messages import Config, Line, Lines, Switch
+from bridge.adapters.vebus_mk3.options import VeBusOptions
+from bridge.adapters.vebus_mk3.points import HAND_BACK, MODE, STANDBY
+from bridge.adapters.vebus_mk3.readings import OFF, effective_mode, remote_mode
+from bridge.datastore.device import Device
+
+_log = logging.getLogger(__name__)
+
+_CONTROLLED = Line.PANEL_DETECT | Line.STANDBY
+#: Switches that start a unit by hand.
+_STARTERS = Switch.FRONT_UP | Switch.FRONT_DOWN
+
+
+class Panel:
+    """What is known of a system's lines and switches, and what the lines should be."""
+
+    def __init__(self, device: Device, options: VeBusOptions) -> None:
+        self.flags: int | None = None
+        self.config: Config | None = None
+        self._commands = 0
+        self._device = device
+        self._options = options
+        self._released = False
+        self._told = False
+
+    @property
+    def commanded(self) -> bool:
+        """True once the bridge has been given a mode, until it is handed back."""
+        return self._device.held(MODE) is not None
+
+    @property
+    def standby(self) -> bool:
+        """Whether the standby line is to be pulled while the bridge commands."""
+        wish = self._device.held(STANDBY)
+        return self._options.standby if wish is None else bool(wish)
+
+    @property
+    def allow_sleep(self) -> bool:
+        """Whether the unit may be switched off so that it falls asleep."""
+        return self._options.allow_sleep
+
+    def powered(self) -> None:
+        """Begin anew with an interface that has just been powered or opened."""
+        self.flags = self.config = None
+        self._released = self._told = False
+
+    def lines_seen(self, reply: Lines) -> None:
+        """Take the lines as the interface tells them."""
+        self.flags = reply.flags
+
+    def config_seen(self, config: Config) -> bool:
+        """Take the switches as the unit tells them; True when it has just been switched on by hand."""
+        before, self.config = self.config, config
+        if before is None:
+            return False
+        by_front = not before.switches & _STARTERS and bool(config.switches & _STARTERS)
+        by_terminals = ~before.switches & config.switches & Switch.ONBOARD_REMOTE
+        return by_front or bool(by_terminals)
+
+    def commanded_flags(self, *, standby: bool) -> int:
+        """Return the lines of a bridge in command; the undocumented bits stay as they are."""
+        kept = (self.flags or 0) & ~_CONTROLLED
+        return kept | Line.PANEL_DETECT | (Line.STANDBY if standby else 0)
+
+    def released_flags(self) -> int:
+        """Return the lines without a panel."""
+        return (self.flags or 0) & ~_CONTROLLED
+
+    def wanted_flags(self) -> int | None:
+        """Return the lines to pull now; None to leave them and only ask.
+
+        They are volatile, so those of a bridge in command are sent again and again.
+        """
+        if self._commands:
+            return None
+        if self.commanded:
+            return self.commanded_flags(standby=self.standby)
+        if self._released or self.flags is None or not self.flags & Line.PANEL_DETECT:
+            return None
+        if self._may_release():
+            self._released = True
+            _log.info(
+                "device=%s panel-detect released: the unit follows its own switches until a mode is written",
+                self._device.name,
+            )
+            return self.released_flags()
+        return None
+
+    def begin(self) -> None:
+        """Take note of a command: from now on the panel is no more taken away unasked."""
+        self._commands += 1
+        self._released = True
+
+    def end(self) -> None:
+        """Take note of a command's end."""
+        self._commands -= 1
+
+    def present_mode(self) -> int:
+        """Return the mode that changes nothing: the remote one, or what runs while no panel is detected."""
+        if self.config is None:
+            return OFF
+        mode = remote_mode(self.config)
+        return mode if mode != OFF else effective_mode(self.config)
+
+    def _may_release(self) -> bool:
+        policy = self._options.panel_detect
+        if policy != "auto":
+            return policy == "release"
+        if self.config is None:
+            return False
+        if remote_mode(self.config) != OFF:
+            return True
+        if not self._told:
+            self._told = True
+            _log.warning(
+                "device=%s panel-detect is left on: the unit's remote mode is off, so it stays off until a "
+                "mode is written to %s; to give it back to its own switches write 1 to %s",
+                self._device.name, MODE, HAND_BACK,
+            )  # fmt: skip
+        return False
