@@ -13,7 +13,7 @@ from bridge.register_maps.class_file_installer import install_script
 from tests.cerbo.rig import shipped
 
 #: The shape of the client's program: imports, then what runs.
-CLIENT = '''#!/usr/bin/python3 -u
+CLIENT = """#!/usr/bin/python3 -u
 import os
 import sys
 sys.path.insert(1, os.path.dirname(__file__))
@@ -30,7 +30,7 @@ def main():
     print('serving', ' '.join(probe.types))
 
 main()
-'''
+"""
 MODULES = {"probe.py": "types = []\n", "stock_meter.py": "import probe\nprobe.types.append('stock_meter')\n"}
 GOOD = "import probe\nprobe.types.append(__name__)\n"
 NAME = "bluesmart_charger"
@@ -153,7 +153,11 @@ def test_uninstalling_leaves_everything_as_it_was(gx: Gx) -> None:
     assert os.access(gx.main, os.X_OK)
     assert gx.rc.read_text() == "#!/bin/sh\necho mine\nexit 0\n"
     assert not gx.keep.exists()
-    assert sorted(f.name for f in gx.client.iterdir()) == ["dbus-modbus-client.py", "probe.py", "stock_meter.py"]
+    assert sorted(f.name for f in gx.client.iterdir()) == [
+        "dbus-modbus-client.py",
+        "probe.py",
+        "stock_meter.py",
+    ]
 
 
 def test_the_kept_script_can_uninstall_itself(gx: Gx) -> None:

@@ -263,7 +263,7 @@ def test_positions_of_the_file_are_kept() -> None:
 
 def documented_example() -> str:
     page = (Path(__file__).parents[2] / "docs" / "map-format.md").read_text(encoding="utf-8")
-    return page.split("```yaml\n", 1)[1].split("```", 1)[0]
+    return page.split("```yaml\n# heater.yaml", 1)[1].split("```", 1)[0]
 
 
 def test_the_worked_example_of_the_documentation() -> None:

@@ -208,7 +208,9 @@ def test_a_block_follows_its_sources() -> None:
     bridge = Bridge()
     device = bridge.device("d", {"/A": -3, "/B": 7})
     image = bridge.serve(
-        5, loaded("registers:\n  - {address: 1, type: u16, path: /X, block: magnitude, source: [/A, /B]}"), device
+        5,
+        loaded("registers:\n  - {address: 1, type: u16, path: /X, block: magnitude, source: [/A, /B]}"),
+        device,
     )
     assert words(image.read_registers(Table.HOLDING, 1, 1)) == [3]
     device.publish("live", {"/A": None})
