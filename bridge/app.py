@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from bridge.adapters.base import Adapter, Family
+from bridge.adapters.base import Adapter, DeviceOptions, Family
 from bridge.adapters.line import LineFault, SerialSettings, open_line
 from bridge.adapters.reconnect import RETRY_CAP_S, RETRY_FIRST_S, Backoff, supervise
 from bridge.datastore.clock import Clock, SystemClock
@@ -29,6 +29,7 @@ from bridge.server.access import Access, Rule
 from bridge.server.counters import GROUP, SPECS, Counters
 from bridge.server.listener import TcpListener
 from bridge.server.listening import Listener
+from bridge.server.mdns import MODBUS, Announcer, Service
 from bridge.server.rtu_line import RtuListener, SerialPort
 from bridge.server.terms import Terms, TurnedAway
 from bridge.server.tls import TlsFiles
@@ -36,6 +37,7 @@ from bridge.server.udp import UdpListener
 from bridge.server.units import BRIDGE_UNIT, Units
 from bridge.site import models
 from bridge.site.loader import SiteLoad
+from bridge.site.maps import is_file_name
 from bridge.site.models import ServedUnit, Site
 
 _log = logging.getLogger(__name__)
@@ -105,6 +107,8 @@ class House:
                 group.create_task(self.datastore.run(), name="freshness")
                 group.create_task(self._count(), name="counters")
                 group.create_task(self._access.run(), name="access")
+                if self.site.mdns:
+                    group.create_task(Announcer(self._services(), self.clock).run(), name="mdns")
                 for name, adapter in self._adapters.items():
                     group.create_task(self._keep(self.datastore.devices[name], adapter), name=name)
                 started()
@@ -131,7 +135,9 @@ class House:
             device = self.datastore.add(
                 name, options.wear.limits(), options.leases(), resume_within_s=options.resume_within
             )
-            self._adapters[name] = self._families[options.adapter].make(device, options, self.clock)
+            self._adapters[name] = self._families[options.adapter].make(
+                device, self._with_map_path(options), self.clock
+            )
             device.learnt.connect(self._learnt)
         wanted_maps = (self._map_of(wanted) for wanted in self._wanted)
         for map_name in {_BRIDGE_MAP, *(found for found in wanted_maps if found is not None)}:
@@ -187,6 +193,12 @@ class House:
             self._images[self._key(wanted)] = image
         self._units[wanted.listener].put(wanted.unit, image, wanted.reply_within)
 
+    def _with_map_path(self, options: DeviceOptions) -> DeviceOptions:
+        """Lead a map beside the site file to where that lies, for adapters that poll by it."""
+        if options.map is None or not is_file_name(options.map):
+            return options
+        return options.model_copy(update={"map": str(self.site.directory.absolute() / options.map)})
+
     @staticmethod
     def _key(wanted: ServedUnit) -> tuple[str, int]:
         return wanted.listener, wanted.unit
@@ -215,6 +227,13 @@ class House:
                 pauses = Backoff(RETRY_FIRST_S, RETRY_CAP_S)
                 opener = partial(open_line, port, settings, self.clock)
                 return RtuListener(SerialPort(port, listen.baudrate, opener, LineFault, pauses), terms)
+
+    def _services(self) -> Iterator[Service]:
+        """Yield what is announced of the listeners, which are open by then."""
+        for listen, listener in zip(self.site.listeners, self.listeners, strict=True):
+            if isinstance(listen, models.TcpListener) and isinstance(listener, TcpListener):
+                name = f"Inverter Bridge {self.site.name} {listen.name or listen.tcp.port}"
+                yield Service(MODBUS, name, listen.tcp.host, listener.address[1])
 
     async def _load(self, name: str) -> RegisterMap:
         load = await asyncio.to_thread(self._catalogue.load, name, self.site.directory)

@@ -29,6 +29,9 @@ COMMANDS = {
     "watch": Entry("bridge.cli.read:watch", "Read values of a device again and again."),
     "write": Entry("bridge.cli.write:write", "Write one value and say what became of it."),
     "maps": Entry("bridge.cli.maps:maps", "List, show and check register maps."),
+    "cerbo-check": Entry(
+        "bridge.cli.cerbo_check:cerbo_check", "Say what a Victron GX makes of a running bridge."
+    ),
     "simulate": Entry("bridge.cli.simulate:simulate", "Play a device on a pseudo-terminal."),
     "trace": Entry("bridge.cli.trace:trace", "Record and replay the bytes of a line."),
 }

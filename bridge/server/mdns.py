@@ -1,7 +1,7 @@
 """Announces listeners on the local network (DNS-SD), so that people and masters find the bridge by name.
 
-Only `_modbus._tcp` and, for the page, `_http._tcp`. Never a name that a GX asks for by itself: its client takes
-what it finds there for one of Victron's own devices, and one with a name of its own breaks it
+Only `_modbus._tcp` and, for the page, `_http._tcp`. Never a name that a GX asks for by itself: its client
+takes what it finds there for one of Victron's own devices, and one with a custom name breaks it
 (dbus-modbus-client 1.83, `mdns.py` and `CustomName`). Listeners on loopback are not announced.
 """
 
@@ -11,12 +11,12 @@ import logging
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import ifaddr
-from zeroconf import Error, IPVersion, ServiceInfo
-from zeroconf.asyncio import AsyncZeroconf
+from typing import TYPE_CHECKING
 
 from bridge.datastore.clock import Clock
+
+if TYPE_CHECKING:  # loaded when something is announced: a bridge on loopback need not carry it
+    from zeroconf import ServiceInfo
 
 _log = logging.getLogger(__name__)
 
@@ -59,17 +59,21 @@ class Announcer:
         self.announced = asyncio.Event()
 
     async def run(self) -> None:
-        """Announce until cancelled, then say goodbye. A network that is not there is logged and waited for."""
+        """Announce until cancelled, then say goodbye. A network not there yet is logged and waited for."""
         while self.services:
             try:
                 await self._announce()
-            except (OSError, Error) as fault:
+            except Exception as fault:  # noqa: BLE001 - whatever fails here, the bridge goes on serving
                 if not self._complained:
                     self._complained = True
                     _log.warning("mdns not announced yet (%s), trying on", str(fault) or type(fault).__name__)
             await self._clock.sleep(_RETRY_S)
 
     async def _announce(self) -> None:
+        """Announce until cancelled. Raises OSError for a network that is not there."""
+        from zeroconf import Error, IPVersion
+        from zeroconf.asyncio import AsyncZeroconf
+
         infos = [info for service in self.services if (info := self._info(service)) is not None]
         if not infos:
             raise OSError("found no network address")
@@ -78,17 +82,23 @@ class Announcer:
             ip_version=IPVersion.V4Only,
         )
         try:
+            await asyncio.gather(
+                *(responder.async_register_service(info, allow_name_change=True) for info in infos)
+            )
             for info in infos:
-                await responder.async_register_service(info, allow_name_change=True)
                 _log.info("mdns announced=%s port=%d", info.name, info.port)
             self._complained = False
             self.announced.set()
             await asyncio.Event().wait()
+        except Error as fault:
+            raise OSError(str(fault) or type(fault).__name__) from fault
         finally:
             self.announced.clear()
             await responder.async_close()
 
-    def _info(self, service: Service) -> ServiceInfo | None:
+    def _info(self, service: Service) -> "ServiceInfo | None":
+        from zeroconf import ServiceInfo
+
         addresses = [self._interfaces[0]] if self._interfaces else addresses_of(service.host)
         if not addresses:
             return None
@@ -103,7 +113,9 @@ class Announcer:
 
 
 def addresses_of(host: str) -> list[str]:
-    """Return the IPv4 addresses under which others reach a listener, all of this machine's for any address."""
+    """Return the IPv4 addresses under which others reach a listener: all of this machine's for 0.0.0.0."""
+    import ifaddr
+
     address = _address(host)
     if address is not None and not address.is_unspecified:
         return [str(address)] if address.version == 4 else []

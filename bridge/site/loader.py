@@ -66,6 +66,7 @@ def _site(found: Draft, path: Path, state: Path) -> Site:
         devices=MappingProxyType({placed.name: placed.options for placed in found.devices}),
         serve=tuple(placed.view for placed in found.views),
         outlets=found.outlets,
+        mdns=found.basics.mdns,
         directory=path.parent,
     )
 

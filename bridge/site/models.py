@@ -204,6 +204,7 @@ class Basics(Section):
     state: str | None = Field(default=None, description="directory of the saved state")
     log: Log = Log()
     access: Access = Access()
+    mdns: bool = Field(default=True, description="false does not announce the TCP listeners on the network")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,7 @@ class Site:
     devices: Mapping[str, DeviceOptions]
     serve: tuple[View, ...]
     outlets: Outlets
+    mdns: bool
     directory: Path
 
 

@@ -277,6 +277,7 @@ class Controls:
             return
         mode = remote_mode(config)
         self._device.keep(MODE, mode)
+        self._panel.leased = self._device.spec(MODE).lease is not None
         for alias, bit in _PARTS.items():
             held = self._device.held(alias)
             if held is not None and bool(held) != bool(mode & ON & bit):
@@ -285,6 +286,7 @@ class Controls:
             self._device.keep(LIMIT, config.maximum_da / 10)
 
     def _let_go(self) -> None:
+        self._panel.leased = False
         for path in (MODE, LIMIT, STANDBY, *_ALIASES):
             self._device.release(path)
         _log.info("device=%s handed back: it follows its own switches again", self._device.name)

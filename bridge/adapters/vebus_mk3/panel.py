@@ -28,6 +28,8 @@ class Panel:
     def __init__(self, device: Device, options: VeBusOptions) -> None:
         self.flags: int | None = None
         self.config: Config | None = None
+        #: A mode is in force that the datastore does not hold, since the site leases it.
+        self.leased = False
         self._commands = 0
         self._device = device
         self._options = options
@@ -37,7 +39,7 @@ class Panel:
     @property
     def commanded(self) -> bool:
         """True once the bridge has been given a mode, until it is handed back."""
-        return self._device.held(MODE) is not None
+        return self.leased or self._device.held(MODE) is not None
 
     @property
     def standby(self) -> bool:

@@ -27,6 +27,8 @@ from bridge.adapters.vebus_mk3.system import System
 #: How often the interface itself is asked, which tells a restart of it.
 _VERSION_S = 5.0
 _SCALES_S = 0.25
+#: Earlier than any time, and later than the items of the first round, which are due since ever.
+_AFTER_THE_FIRST_ROUND = -1e9
 
 
 def add_items(poller: Poller, system: System, count_line: Callable[[], None]) -> None:
@@ -87,7 +89,8 @@ def _scales(system: System, address: int) -> Item:
 
     def request() -> Request | None:
         missing = system.scales.missing(variables, address)
-        if not missing or address >= system.phases:
+        others = address == 0 and any(system.scales.missing(POWERS, a) for a in range(1, system.phases))
+        if not missing or others or address >= system.phases:
             return None
         asked[:] = missing[:1]
         return requests.winmon(Winmon.RAM_INFO, (missing[0], 0))
@@ -101,7 +104,7 @@ def _scales(system: System, address: int) -> Item:
         if asked:
             system.scales.unanswered(asked[0], address)
 
-    return Item(f"scales {address}", request, take, _SCALES_S, address, missed)
+    return Item(f"scales {address}", request, take, _SCALES_S, address, missed, due=_AFTER_THE_FIRST_ROUND)
 
 
 def _add_charge_state(poller: Poller, system: System) -> None:

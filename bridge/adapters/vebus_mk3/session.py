@@ -30,8 +30,8 @@ _QUIET_S = 0.06
 #: How often a silent interface is spoken to.
 _GREET_EVERY_S = 1.0
 #: Requests in a row without an answer, and time without any frame, after which the system counts as gone.
-_LOST_AFTER = 6
-_LOST_AFTER_S = 2.5
+_LOST_AFTER = 7
+_LOST_AFTER_S = 3.2
 #: Total silence after which a unit that may sleep counts as asleep; before its values become stale.
 _ASLEEP_AFTER_S = 4.0
 #: Before the first address is selected an interface shows a letter for it.

@@ -32,7 +32,7 @@ from bridge.adapters.vebus_mk3.readings import (
 from bridge.adapters.vebus_mk3.scales import POWERS, Scales
 from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device
-from bridge.datastore.values import Path, Value
+from bridge.datastore.values import Path, Quality, Value
 
 #: The points of variables that are shown as they are; the state of charge comes as a share of 1.
 _SHOWN: Mapping[int, Path] = {
@@ -113,6 +113,7 @@ class System:
             if isinstance(drawn, float) and isinstance(given, float):
                 values |= self._total(frame.phase, (drawn, given))
         self._device.publish(AC[frame.phase], values)
+        self._show_state()
         return True
 
     def take_leds(self, reply: Leds) -> bool:
@@ -122,6 +123,7 @@ class System:
             return False
         self._leds = reply
         self._device.publish(points.LEDS, values)
+        self._show_state()
         return True
 
     def take_config(self, config: Config) -> bool:
@@ -140,6 +142,7 @@ class System:
         values = config_values(config)
         self._leaps.expect(points.CONFIG, values)
         self._device.publish(points.CONFIG, values)
+        self._show_state()
         self.nameplate.learn(inputs=config.inputs)
 
     def take_lines(self, reply: Lines) -> bool:
@@ -164,6 +167,7 @@ class System:
             return False
         self._charge_state = substate
         self._device.publish(points.CHARGE, values)
+        self._show_state()
         return True
 
     def take_powers(self, phase: int, raw: Mapping[int, bytes]) -> bool:
@@ -227,20 +231,30 @@ class System:
         return self.scales.info(variable)
 
     def _take_first_phase(self, frame: Ac, values: Batch) -> None:
-        voltage, config = values["/Ac/ActiveIn/L1/V"], self.panel.config
+        voltage = values["/Ac/ActiveIn/L1/V"]
         self._mains_v = voltage if isinstance(voltage, float) else 0.0
         if self._options.phases == "auto" and frame.phases:
             self.phases = min(frame.phases, PHASES[-1])
         if not self._phases_known:
             self._phases_known = True
             self._show_absent([phase for phase in PHASES if phase > self.phases])
-        active = None if config is None else config.active_input if self.mains_present else NO_INPUT
         values["/Ac/NumberOfPhases"] = self.phases
         values["/Ac/ActiveIn/Connected"] = int(self.mains_present)
-        values["/Ac/ActiveIn/ActiveInput"] = active
+
+    def _show_state(self) -> None:
+        """Publish what follows from several frames, while the first phase is heard."""
+        first, config = self._ac.get(1), self.panel.config
+        if first is None or self._device.reading("/Ac/ActiveIn/L1/V").quality is Quality.STALE:
+            return
         before = self._device.value("/State")
-        state = state_value(frame.state, self._leds, self._charge_state, before)
-        self._device.publish(points.STATE, {"/State": state})
+        active = None if config is None else config.active_input if self.mains_present else NO_INPUT
+        self._device.publish(
+            points.STATE,
+            {
+                "/State": state_value(first.state, self._leds, self._charge_state, before),
+                "/Ac/ActiveIn/ActiveInput": active,
+            },
+        )
 
     def _show_absent(self, phases: Sequence[int]) -> None:
         """Tell that there are no such phases, which is another thing than not having heard of them."""

@@ -14,8 +14,8 @@ from bridge.datastore.values import Path, Value
 #: How long a damaged message casts doubt on those after it.
 DOUBT_S = 30.0
 #: Measurements agree when they differ by no more than this share, or by this many units.
-_SHARE = 0.03
-_LEAST = 0.3
+_SHARE = 0.005
+_LEAST = 0.03
 
 Values = Mapping[Path, Value | None]
 

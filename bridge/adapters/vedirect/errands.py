@@ -10,8 +10,8 @@ from bridge.adapters.vedirect.register import Register
 from bridge.datastore.clock import Clock
 from bridge.datastore.values import Outcome, Path, Value
 
-#: Silence after a command's last progress that ends it: three tries of 500 ms and the gap before them.
-PATIENCE_S = 1.6
+#: Silence after a command's last progress that ends it: three tries of 500 ms.
+PATIENCE_S = 1.5
 #: A device that lives says something at least once a second; silent for longer, the line is dead.
 DEAD_AFTER_S = 1.25
 

@@ -352,10 +352,35 @@ async def test_commands_get_through_a_bad_line(monkeypatch: pytest.MonkeyPatch) 
             await asyncio.sleep(0)
 
 
-async def test_standby_is_not_let_go_where_the_unit_would_fall_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_standby_is_not_let_go_where_the_unit_would_fall_asleep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with Rig(monkeypatch, mains=False) as rig:
         await rig.known()
         await rig.write({MODE: OFF, STANDBY: 1})
         assert await rig.write({STANDBY: 0}) == {STANDBY: REFUSED}
         await rig.clock.advance(20)
         assert rig.unit.awake
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "safe", "after"),
+    [
+        (LIMIT, 12, "release", (ON, 500)),
+        (LIMIT, 12, 10, (ON, 100)),
+        (LIMIT, 12, "hold", (ON, 120)),
+        (MODE, CHARGER_ONLY, "release", (ON, 500)),
+        (MODE, CHARGER_ONLY, 2, (INVERTER_ONLY, 500)),
+    ],
+)
+async def test_leases_end(
+    monkeypatch: pytest.MonkeyPatch, path: str, value: float, safe: object, after: tuple[int, int]
+) -> None:
+    async with Rig(monkeypatch, options={"lease": {path: {"time": 30, "safe": safe}}}) as rig:
+        await rig.known()
+        assert await rig.write({path: value}) == {path: CONFIRMED}
+        await rig.clock.advance(20)
+        assert rig.unit.panel  # in command, so the lines are kept
+        assert len(rig.commands) == 1
+        await rig.clock.advance(20)
+        assert (rig.unit.remote_mode, rig.unit.limit_da) == after

@@ -12,7 +12,7 @@ V, STATE = "/Dc/0/Voltage", "/State"
     [
         ([26.0, 26.1, 26.0], [False, True, True]),
         ([26.0, 26.0, 86.0, 26.1], [False, True, False, True]),  # one wrong block between right ones
-        ([26.0, 26.0, 20.0, 20.1, 20.0], [False, True, False, True, True]),  # a real change, told twice
+        ([26.0, 26.0, 20.0, 20.05, 20.0], [False, True, False, True, True]),  # a real change, told twice
         ([26.0, 26.0, None, None], [False, True, False, True]),
     ],
 )
