@@ -14,7 +14,10 @@ LISTENER = "127.0.0.1:5020"
 
 @dataclass(frozen=True, slots=True)
 class SimulatedDevice:
-    """One device of the demonstration: its line in the site file, and the simulator that plays it."""
+    """One device of the demonstration: its line in the site file, and the simulator that plays it.
+
+    serial: what the simulator shows, "" where it shows none. options: further keys of the site file.
+    """
 
     name: str
     unit: int
@@ -22,25 +25,38 @@ class SimulatedDevice:
     family: str
     product: str
     serial: str
+    options: str = ""
 
     def site_line(self, link: Path) -> str:
         """Return the device's line of the site file."""
-        return f'  {self.name}: {{adapter: {self.family}, port: "{link}", unit: {self.unit}}}'
+        further = f", {self.options}" if self.options else ""
+        return f'  {self.name}: {{adapter: {self.family}, port: "{link}", unit: {self.unit}{further}}}'
 
     def simulate(self, link: Path) -> list[str]:
         """Return the command that plays it."""
         return [
-            *(sys.executable, "-m", "bridge", "simulate", self.family, "--product", self.product),
-            *("--serial", self.serial, "--link", str(link)),
+            *(sys.executable, "-m", "bridge", "simulate", self.family, "--link", str(link)),
+            *(("--product", self.product) if self.product else ()),
+            *(("--serial", self.serial) if self.serial else ()),
         ]
 
 
 DEVICES = (
+    SimulatedDevice("multi", 10, "vebus", "vebus_mk3", "", "SIM1"),
     SimulatedDevice("charger", 20, "bluesmart_charger", "vedirect", "ac_charger", "SIM2230A334"),
     SimulatedDevice("shunt", 21, "smartshunt", "vedirect", "battery_monitor", "SIM2205A381"),
     SimulatedDevice("solar", 22, "bluesolar_mppt", "vedirect", "solar_charger", "SIM1942A053"),
     SimulatedDevice("inverter", 23, "phoenix_inverter", "vedirect", "inverter", "SIM2117A2E2"),
     SimulatedDevice("dcdc", 24, "orion_dcdc", "vedirect", "dcdc", "SIM2433A3F0"),
+    SimulatedDevice(
+        "wagon",
+        42,
+        "series607",
+        "modbus",
+        "",
+        "",
+        "map: series607, baudrate: 38400, remote_unit: 42, serial: SIMWAG",
+    ),
 )
 
 

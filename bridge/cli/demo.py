@@ -85,7 +85,7 @@ def _rows(name: str) -> tuple[Row, ...]:
 
 
 def _lines_to_copy() -> Text:
-    first = DEVICES[0]
+    first = next(device for device in DEVICES if device.name == "charger")
     rows = _rows(first.map)
     voltage = primary(rows, "/Dc/0/Voltage")
     host, _, port = LISTENER.partition(":")

@@ -5,7 +5,6 @@ feeds which point; the poller asks for what does not come by itself.
 """
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Collection, Mapping
 
@@ -90,8 +89,8 @@ class Session:
                     self._counters.publish(self._device)
         finally:
             polling.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await polling
+            # Not by suppressing CancelledError, which would swallow one that is meant for this task.
+            await asyncio.gather(polling, return_exceptions=True)
 
     def errands(self, changes: Mapping[Path, Value]) -> Errands | None:
         """Return the means to execute a command, None while nobody is known to be there."""
