@@ -1,6 +1,7 @@
 """`python -m benchmarks`: every row there is so far, as tables and as one line of JSON.
 
-Exit status 1 only where replies of the bridge were lost, doubled or wrong; figures are told, not judged.
+Exit status 1 only where replies of the bridge were lost, doubled or wrong, or where hostile clients left
+descriptors open; figures are told, not judged.
 """
 
 import argparse
@@ -8,9 +9,9 @@ import json
 import sys
 from typing import Any
 
-from benchmarks import memory, throughput, waiting
+from benchmarks import hostile, memory, throughput, waiting
 
-PARTS = ("throughput", "waiting", "memory")
+PARTS = ("throughput", "waiting", "memory", "hostile")
 
 
 def main() -> int:
@@ -42,6 +43,10 @@ def main() -> int:
     if "memory" in wanted:
         found["memory"] = memory.measure()
         show("memory", memory.COLUMNS)
+    if "hostile" in wanted:
+        found["hostile"] = hostile.measure(min(chosen.rounds, 3))
+        status |= hostile.told_wrong(found["hostile"])
+        show("hostile", hostile.COLUMNS)
     print(json.dumps(found))
     return status
 

@@ -18,12 +18,13 @@ from bridge.server.access import Peer, peer_address
 from bridge.server.admission import Admission
 from bridge.server.answers import Answers
 from bridge.server.terms import Terms
+from bridge.server.turns import Turns
 
 #: Receive buffer of a connection: 341 reads of 12 bytes, or 15 of the longest frames.
 BUFFER_BYTES = 4096
 #: Requests that may wait in a connection's queue before no more is read from it, and how few resume it.
 QUEUE_FULL, QUEUE_RESUME = 64, 32
-#: Requests of one connection that are answered in one turn of the loop; then all others have theirs.
+#: Requests of one connection that are answered in one of its turns; then others have theirs.
 TURN = 32
 #: Bytes that a client may leave unread before its requests wait: 63 of the longest replies.
 UNSENT_MAX = 16_384
@@ -36,6 +37,7 @@ class Owner(Protocol):
     answers: Answers
     admission: Admission
     connections: "set[Connection]"
+    turns: Turns
 
     def keep(self, connection: "Connection") -> None:
         """Make a connection known to pymodbus."""
@@ -162,9 +164,9 @@ class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
             self._drain = self.loop.create_task(self._answer_queue())
 
     def _let_others(self) -> None:
-        """Read no more until all other connections have had their turn."""
+        """Read no more until it is this connection's turn again."""
         self._stop_reading()
-        self.loop.call_soon(self._resume)
+        self._owner.turns.ask(self._resume)
 
     def _send(self, frame: bytes) -> None:
         if self._socket is not None and not self._socket.is_closing():
@@ -198,7 +200,7 @@ class Connection(asyncio.BufferedProtocol, ServerRequestHandler):
             self._resume()
             answered += 1
             if not answered % TURN:
-                await asyncio.sleep(0)
+                await self._owner.turns.come()
         self._drain = None
         self._close_when_done()
 

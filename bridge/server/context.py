@@ -141,6 +141,8 @@ class RequestContext:
             ended.cancel()
             if not writing.done():
                 writing.cancel()  # only the waiting ends: the change goes on and its outcome is told
+            elif not writing.cancelled():
+                writing.exception()  # taken, also where the waiting ended in the turn that refused the write
 
     def _view(self, unit: int) -> tuple[View, ServedUnit]:
         view = self._terms.units.views.get(unit)

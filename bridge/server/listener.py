@@ -19,6 +19,7 @@ from bridge.server.rtu_connection import RtuConnection
 from bridge.server.seams import check_seams
 from bridge.server.terms import Terms
 from bridge.server.tls import TlsDoor, TlsFiles, listening_socket, tls_context
+from bridge.server.turns import Turns
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class _Server(ModbusTcpServer):
         self.answers = Answers(terms)
         self.admission = admission
         self.connections: set[Connection] = set()
+        self.turns = Turns()
         self._connection = connection
         self._tls = tls
         self._where = address

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bridge.server.answers import Answers
@@ -30,6 +30,8 @@ _BITS = 11
 _GAP_CHARACTERS, _GAP_FAST_S, _FAST_BAUDRATE = 3.5, 0.00175, 19200
 #: Writes that may wait for devices at once; a master that has lost patience sends more. One more is told 06.
 WAITING_MAX = 16
+#: Bytes looked through in one turn of the loop; then all connections have theirs.
+_TURN_BYTES = 256
 #: How long `start` waits for the port; one that is missing does not keep the others from serving.
 OPEN_WITHIN_S = 1.0
 #: A port that stayed open this long is back: its next fault is a new one.
@@ -182,13 +184,22 @@ class _Session:
         while True:
             data = await self._line.read()
             self._arrivals += 1
-            for heard in self._framing.receive(data, self._terms.clock.monotonic()):
-                if self._is_echo(heard):
-                    continue
-                if heard.kind is Kind.REQUEST and not self._finishing:
-                    self._take(heard)
-                elif heard.kind is Kind.BROADCAST:
-                    self._terms.counters.broadcasts += 1
+            came_at = self._terms.clock.monotonic()
+            for start in range(0, len(data), _TURN_BYTES):
+                if start:
+                    await asyncio.sleep(0)
+                piece = data[start : start + _TURN_BYTES]
+                self._hear(self._framing.receive(piece, came_at), last=start + len(piece) == len(data))
+
+    def _hear(self, found: list[Heard], *, last: bool) -> None:
+        """Deal with frames; last: nothing came with them after the piece they were in."""
+        for heard in found:
+            if self._is_echo(heard):
+                continue
+            if heard.kind is Kind.REQUEST and not self._finishing:
+                self._take(heard if last else replace(heard, last=False))
+            elif heard.kind is Kind.BROADCAST:
+                self._terms.counters.broadcasts += 1
 
     def _is_echo(self, heard: Heard) -> bool:
         """True for our own reply come back, as some RS485 adapters hear themselves.

@@ -7,6 +7,7 @@ frame from an address that may read is dropped without a word, and sites allow w
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from typing import cast
 
 from bridge.server.access import Peer, peer_address
@@ -22,6 +23,10 @@ _log = logging.getLogger(__name__)
 #: Requests that may wait for devices at once; one more is told 06.
 WAITING_MAX = 64
 
+#: Datagrams looked at in one turn of the loop, and how many may wait for later ones; more are lost, as they
+#: are where the system's own buffer is full.
+TURN, LATER_MAX = 8, 256
+
 #: A sender as the system names it: two parts for IPv4, four for IPv6.
 _Sender = tuple[str, int] | tuple[str, int, int, int]
 
@@ -34,6 +39,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._answers = Answers(terms)
         self._transport: asyncio.DatagramTransport | None = None
         self._full = False
+        self._taken = 0
+        self._later: deque[tuple[bytes, _Sender]] = deque()
         self.closed = asyncio.Event()
         self.waiting: set[asyncio.Task[None]] = set()
 
@@ -58,8 +65,24 @@ class _Datagrams(asyncio.DatagramProtocol):
         _log.debug("listener=%s reply lost: %s", self._terms.name, exc)
 
     def datagram_received(self, data: bytes, addr: _Sender) -> None:
-        """Answer one request."""
+        """Answer one request, now or in a later turn: uvloop hands over many in one."""
         if self._full or len(data) < PREFIX or frame_end(data, 0) != len(data):
+            return
+        if self._taken < TURN and not self._later:
+            self._take(data, addr)
+        elif len(self._later) < LATER_MAX:
+            self._later.append((data, addr))
+
+    def _next_turn(self) -> None:
+        self._taken = 0
+        while self._later and self._taken < TURN:
+            self._take(*self._later.popleft())
+
+    def _take(self, data: bytes, addr: _Sender) -> None:
+        if not self._taken:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._taken += 1
+        if self._full:
             return
         peer = Peer(peer_address(addr[0]))
         if not self._terms.access.may_read(peer):
