@@ -23,11 +23,12 @@ Make = Callable[..., Any]
 
 
 async def ready(house: Boathouse, master: Master) -> None:
-    """Wait until the charger is known and its settings have been read."""
+    """Wait until the charger is known, its measurements have come and its settings have been read."""
     await master.until(MODE, 1)
-    async with asyncio.timeout(20):
-        while 0xFFFF in (await master.read(LIMIT)).words + (await master.read(MAXIMUM)).words:
-            await asyncio.sleep(0.05)
+    for register in (VOLTAGE, LIMIT, MAXIMUM):
+        async with asyncio.timeout(20):
+            while (await master.read(register)).words == [0xFFFF]:
+                await asyncio.sleep(0.05)
 
 
 async def test_values_follow_the_charger(boathouse: Make) -> None:

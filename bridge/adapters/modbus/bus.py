@@ -201,7 +201,7 @@ class Bus:
 
     @property
     def _names(self) -> str:
-        return ",".join(seat.device for seat in self.seats)
+        return ",".join(sorted(seat.device for seat in self.seats))
 
     # -- requests ----------------------------------------------------------------------------------
 

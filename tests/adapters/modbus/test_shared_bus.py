@@ -87,8 +87,8 @@ async def test_a_lost_line_is_told_once_and_comes_back(
         assert not rig.device.alive
         told = [record.message for record in caplog.records if "fault=" in record.message]
         assert len(told) == 2  # lost, then missing: once each, not once a retry or a device
-        assert "devices=wagon,twin fault=line_lost" in told[0]
-        assert "devices=wagon,twin fault=port_missing" in told[1]
+        assert "devices=twin,wagon fault=line_lost" in told[0]
+        assert "devices=twin,wagon fault=port_missing" in told[1]
         await rig.simulator.replug()
         await rig.clock.advance(8)
         assert {rig.device.link, rig.named("twin").link} == {LinkState.ONLINE}
