@@ -20,6 +20,8 @@ from bridge.datastore.state import StateStore
 from bridge.datastore.store import Datastore
 from bridge.datastore.values import Identity, LinkState
 from bridge.outlets.audit import Audit
+from bridge.outlets.door import Door
+from bridge.reception import Reception
 from bridge.register_maps.bridge_unit import BridgeUnit
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.format import RegisterMap
@@ -79,6 +81,8 @@ class House:
         self.counters = Counters()
         self.listeners: list[Listener] = []
         self._audit = self._make_audit() if keep_state else None
+        self._door: Door | None = None
+        self._keep_state = keep_state
         self._families = families
         self._wanted = load.units
         self._catalogue = Catalogue()
@@ -111,12 +115,15 @@ class House:
                     group.create_task(Announcer(self._services(), self.clock).run(), name="mdns")
                 for name, adapter in self._adapters.items():
                     group.create_task(self._keep(self.datastore.devices[name], adapter), name=name)
+                self._door = await self._open_door()
                 started()
                 try:
                     await asyncio.Event().wait()
                 finally:
                     await self._leave()
         finally:
+            if self._door is not None:
+                await self._door.close()
             for listener in self.listeners:
                 await listener.stop()
             for task in self._building:
@@ -170,6 +177,16 @@ class House:
         audit = Audit(wanted.path(self.site.state), wanted.size, wanted.keep, self.clock)
         self.datastore.attempted.connect(audit.wrote)
         return audit
+
+    async def _open_door(self) -> Door | None:
+        """Let people on this machine in, where the bridge has a directory of its own for that."""
+        if not self._keep_state:
+            return None
+        reception = Reception(self.datastore, self._adapters)
+        witness = self._audit.operated if self._audit is not None else lambda *_: None
+        door = Door(self.site.state, reception.find, witness)
+        await door.open()
+        return door
 
     def _turned_away(self, event: TurnedAway) -> None:
         if self._audit is not None:

@@ -34,6 +34,18 @@ class _PerDevice(logging.Filter):
         self._level = level
         self._devices = {f"device={name}": level for name, level in devices.items()}
 
+    def set(self, level: int, device: str) -> None:
+        """Change the level of one device's lines, or of all others ("")."""
+        if device:
+            self._devices[f"device={device}"] = level
+        else:
+            self._level = level
+
+    @property
+    def lowest(self) -> int:
+        """The lowest level of any line that may pass."""
+        return min([self._level, *self._devices.values()])
+
     def filter(self, record: logging.LogRecord) -> bool:
         """Judge by `device=NAME` at the line's start."""
         if self._devices:
@@ -42,14 +54,27 @@ class _PerDevice(logging.Filter):
         return record.levelno >= self._level
 
 
+_filter = _PerDevice(logging.INFO, {})
+#: The levels there are, the most talkative first.
+LEVELS: Mapping[str, int] = {
+    name: logging.getLevelNamesMapping()[name.upper()] for name in ("debug", "info", "warning", "error")
+}
+
+
 def start_logging(level: str, devices: Mapping[str, str]) -> None:
     """Send the bridge's log to standard error; `devices` have levels of their own."""
-    numbers = {name: logging.getLevelNamesMapping()[word.upper()] for name, word in devices.items()}
-    base = logging.getLevelNamesMapping()[level.upper()]
+    global _filter  # a process has one log
+    _filter = _PerDevice(LEVELS[level], {name: LEVELS[word] for name, word in devices.items()})
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
-    handler.addFilter(_PerDevice(base, numbers))
+    handler.addFilter(_filter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("bridge").setLevel(min([base, *numbers.values()]))
+    logging.getLogger("bridge").setLevel(_filter.lowest)
+
+
+def set_level(level: str, device: str = "") -> None:
+    """Change the level of the running log: of one device's lines, or of all that have none of their own."""
+    _filter.set(LEVELS[level], device)
+    logging.getLogger("bridge").setLevel(_filter.lowest)

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from bridge.adapters.durations import Duration
 from bridge.datastore.clock import Clock
 from bridge.datastore.device import Device
+from bridge.datastore.operations import Operation
 from bridge.datastore.spec import Lease, Safe
 from bridge.datastore.values import Identity, Outcome, Path, Value
 from bridge.datastore.wear import Wear, WearLimits
@@ -135,6 +136,10 @@ class Adapter(abc.ABC):
     async def expired(self, paths: tuple[Path, ...]) -> bool:  # noqa: ARG002 - as overridden
         """End leases by their safe value or release; False when the device has not obeyed yet."""
         return True
+
+    def operations(self) -> Mapping[str, Operation]:
+        """Return by name what a person may ask of the device beside its points, as pairing."""
+        return {}
 
     async def leave(self) -> None:  # noqa: B027 - most adapters have nothing to hand back
         """Hand back what must not outlive the bridge: called once, before an orderly stop ends `run`."""

@@ -96,6 +96,7 @@ class Device:
         self._clock = clock
         self._table = PointTable(name)
         self._link = LinkState.STARTING
+        self._link_words = ""
         self._link_since = clock.monotonic()
         self._errors = 0
         self._adapter: Commander | None = None
@@ -144,6 +145,11 @@ class Device:
     def link(self) -> LinkState:
         """State of the link."""
         return self._link
+
+    @property
+    def link_words(self) -> str:
+        """What a person should know about the link beside its state, as `until 07:42`; often nothing."""
+        return self._link_words
 
     def status(self) -> LinkStatus:
         """Return what the status block serves, now."""
@@ -257,8 +263,12 @@ class Device:
         if changed:
             self.changed.emit(changed)
 
-    def set_link(self, link: LinkState) -> None:
-        """Set the link's state; waiting changes end as it says when nobody hears them any more."""
+    def set_link(self, link: LinkState, words: str = "") -> None:
+        """Set the link's state; waiting changes end as it says when nobody hears them any more.
+
+        words: what a person should know beside it, as `until 07:42` or `wakes on AC`.
+        """
+        self._link_words = words
         if link is self._link:
             return
         level = logging.INFO if link in _UNEVENTFUL else logging.WARNING

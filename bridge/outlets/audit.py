@@ -2,6 +2,7 @@
 
 {"event": "write", "time", "device", "origin", "unit", "address", "path", "old", "new", "outcome",
  "exception_code", "duration_s", "reason"}
+{"event": "operation", "time", "device", "operation", "arguments"}
 {"event": "turned_away", "time", "listener", "peer", "times", "reason"}
 {"event": "lost", "time", "lines"}
 
@@ -60,6 +61,20 @@ class Audit:
             )
         )
 
+    def operated(self, device: str, operation: str, arguments: Mapping[str, object]) -> None:
+        """Take down that a person asked for an operation: of a device, or of the bridge itself ("")."""
+        self._writer.put(
+            _line(
+                {
+                    "event": "operation",
+                    "time": _stamp(self._clock.now()),
+                    "device": device,
+                    "operation": operation,
+                    "arguments": {name: str(value)[:_TEXT_MAX] for name, value in arguments.items()},
+                }
+            )
+        )
+
     def turned_away(self, listener: str, peer: str, times: int, reason: str) -> None:
         """Take down that a listener let a peer in no further than its door, `times` times."""
         self._writer.put(
@@ -79,7 +94,7 @@ class Audit:
         return _line({"event": "lost", "time": _stamp(self._clock.now()), "lines": lines})
 
 
-def _line(fields: Mapping[str, Value | None]) -> bytes:
+def _line(fields: Mapping[str, object]) -> bytes:
     """Return one line, in ASCII: nothing in a text can end it early."""
     cut = {key: text[:_TEXT_MAX] if isinstance(text, str) else text for key, text in fields.items()}
     return json.dumps(cut, allow_nan=False).encode("ascii") + b"\n"

@@ -137,6 +137,7 @@ async def test_the_audit_tells_who_did_and_who_might_not(tmp_path: Path) -> None
     }
     assert (refused["path"], refused["outcome"], refused["exception_code"]) == ("/Refused", "refused", 4)
     assert (impossible["outcome"], impossible["exception_code"]) == ("refused", 3)
+    assert impossible["address"] == FIRST  # known of the request, though its value fits no point
     assert impossible["reason"]
     assert (reader["origin"], reader["exception_code"]) == (f"modbus:{READER}", 1)
     assert re.search(r"write: \[127[^]]*, 127\.0\.0\.8\]", reader["reason"])
