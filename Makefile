@@ -20,7 +20,7 @@ help:
 	@echo 'make types      mypy, strict'
 	@echo 'make contracts  which room may import which'
 	@echo 'make docs       docs/registers and docs/schema anew, from the maps and the models'
-	@echo 'make bench      throughput, waiting and memory, against other servers'
+	@echo 'make bench      throughput, waiting, memory, hostile clients, against other servers'
 	@echo 'make soak       ten minutes of a storm on simulated lines (ARGS="--minutes 60 --seed 7")'
 	@echo 'make clean      remove everything the other targets made'
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.figures import BRIDGE_UVLOOP
+from benchmarks.figures import BRIDGE, BRIDGE_UVLOOP
 from benchmarks.throughput import Row, servers
 from tests.conformance.running import make_certificates
 
@@ -61,6 +61,7 @@ STORMS = (
     Storm("noise on tls, inside a session", "inside", "tls", NOISE),
 )
 COLUMNS = (
+    ("server", "server", "<15"),
     ("what", "polite reads during", "<33"),
     ("sent", "sent", ">9"),
     ("seconds", "s", ">5"),
@@ -245,15 +246,23 @@ def served(*options: str) -> Iterator[Served]:
 
 
 def measure(rounds: int = 3, storms: Sequence[Storm] = STORMS, quiet_s: float = QUIET_S) -> list[Row]:
-    """Return a row for each storm, all of them against one bridge."""
-    name = servers()[-1]
+    """Return a row for each storm and each loop the bridge can run on: asyncio's own, and uvloop's."""
+    return [
+        row
+        for name in servers()
+        if name in (BRIDGE, BRIDGE_UVLOOP)
+        for row in _measure(name, rounds, storms, quiet_s)
+    ]
+
+
+def _measure(name: str, rounds: int, storms: Sequence[Storm], quiet_s: float) -> list[Row]:
     found = []
     with served(*(("--uvloop",) if name == BRIDGE_UVLOOP else ())) as bridge:
         # What is made but once, such as the file of the audit, is made before anything counts.
         weathered(bridge, Storm("a first crowd", "crowd", "tcp", 100), 1, quiet_s)
         bridge.audited()
         for storm in storms:
-            print(f"storm: {storm.what}", file=sys.stderr)
+            print(f"{name}, storm: {storm.what}", file=sys.stderr)
             found.append({"server": name, **weathered(bridge, storm, rounds, quiet_s)})
     return found
 

@@ -64,16 +64,18 @@ class RequestContext:
         """Write registers or coils as one batch. Raises NoSuchIdException."""
         if func_code in _COIL_WRITES:
             bits = [bool(value) for value in values]
-            code = await self.write(device_id, lambda image: image.decode_coils(address, bits))
+            code = await self.write(device_id, address, lambda image: image.decode_coils(address, bits))
         else:
             data = struct.pack(f">{len(values)}H", *values)
-            code = await self.write(device_id, lambda image: image.decode_registers(address, data))
+            code = await self.write(device_id, address, lambda image: image.decode_registers(address, data))
         self._echo = values
         return ExcCodes(code) if code else None
 
     async def mask_write(self, device_id: int, address: int, and_mask: int, or_mask: int) -> ExcCodes | None:
         """Apply FC22. Raises NoSuchIdException."""
-        code = await self.write(device_id, lambda image: image.decode_mask(address, and_mask, or_mask))
+        code = await self.write(
+            device_id, address, lambda image: image.decode_mask(address, and_mask, or_mask)
+        )
         return ExcCodes(code) if code else None
 
     async def read_write(
@@ -97,12 +99,12 @@ class RequestContext:
                 raise MapRefusal(held, f"0x{read[0]:04X}+{read[1]}: not known now, so nothing is written")
             return write
 
-        code = await self.write(device_id, decode)
+        code = await self.write(device_id, address, decode)
         if code:
             return ExcCodes(code)
         return await self.async_getValues(device_id, 3, *read)
 
-    async def write(self, device_id: int, decode: Callable[[ServedUnit], UnitWrite]) -> int:
+    async def write(self, device_id: int, address: int, decode: Callable[[ServedUnit], UnitWrite]) -> int:
         """Decode, judge and execute one write; return 0 or the exception code of the reply table."""
         view, image = self._view(device_id)
         terms, origin = self._terms, self._terms.origin(self._peer)
@@ -114,9 +116,9 @@ class RequestContext:
                 code, reason = refusal.code, str(refusal)
             else:
                 code, reason = int(Code.ILLEGAL_FUNCTION), terms.write_refused(self._peer, device_id)
-            image.device.refuse(WriteRequest({}, origin, view.unit), code, reason)
+            image.device.refuse(WriteRequest({}, origin, view.unit, address=address), code, reason)
             return code
-        request = WriteRequest(write.changes, origin, view.unit, write.addresses)
+        request = WriteRequest(write.changes, origin, view.unit, write.addresses, address)
         if not allowed or not terms.may_write(self._peer, view.unit, write.changes):
             reason = terms.write_refused(self._peer, device_id)
             write.device.refuse(request, Code.ILLEGAL_FUNCTION, reason)

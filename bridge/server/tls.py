@@ -9,6 +9,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from asyncio import sslproto
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,9 @@ HANDSHAKE_S = 10.0
 _BACKLOG = 100
 #: Pause after a failed accept, which would otherwise be tried again in every turn of the loop.
 _ACCEPT_AGAIN_S = 1.0
+#: asyncio's own loop gives every TLS connection a buffer of 256 KiB before it has shown a certificate. A
+#: record has 16 KiB at most (RFC 8446, 5.1), a Modbus frame 260 bytes.
+_TLS_BUFFER = 16_640
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class TlsFiles:
 
 def tls_context(files: TlsFiles, name: str) -> ssl.SSLContext:
     """Return what a listener shakes hands with. Reads files. Raises ListenError."""
+    _slim_buffers()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
@@ -69,6 +74,12 @@ def tls_context(files: TlsFiles, name: str) -> ssl.SSLContext:
             "that of the authority which signs the clients' certificates, in PEM"
         ) from fault
     return context
+
+
+def _slim_buffers() -> None:
+    """Bound what a stranger costs; a Python that keeps its buffers otherwise is left as it is."""
+    if isinstance(getattr(sslproto.SSLProtocol, "max_size", None), int):
+        sslproto.SSLProtocol.max_size = _TLS_BUFFER
 
 
 class _Guest:

@@ -2,7 +2,9 @@
 
 import asyncio
 import ssl
+from asyncio import sslproto
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +94,23 @@ async def test_what_speaks_no_tls_is_closed_and_costs_nobody_else() -> None:
         client = await connect(plant, shows("operator"))
         assert await client.ask(read(7, 1)) == registers(7)
         await client.close()
+
+
+async def test_a_stranger_is_lent_no_large_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    before = sslproto.SSLProtocol.__init__
+
+    def init(self: sslproto.SSLProtocol, *words: Any, **named: Any) -> None:
+        before(self, *words, **named)
+        made.append(len(self._ssl_buffer))
+
+    monkeypatch.setattr(sslproto.SSLProtocol, "__init__", init)
+    async with running(make=secure) as plant:
+        client = await connect(plant, shows("nobody"))
+        assert await client.ask(read(5, 2)) == registers(5, 6)
+        await client.close()
+    assert len(made) == 2  # the client's and the listener's, in this one process
+    assert max(made) <= 16_640  # asyncio's own are of 262 144 bytes
 
 
 async def test_those_who_never_shake_hands_count_for_the_cap_and_end_with_the_listener() -> None:
