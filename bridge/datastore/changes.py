@@ -9,13 +9,27 @@ from bridge.datastore.values import Origin, Outcome, Path, Value
 class Change:
     """One change of one point, from submission to outcome."""
 
-    __slots__ = ("batch", "origin", "outcome", "overtaken", "path", "ready_at", "substitute", "value")
+    __slots__ = (
+        "as_of",
+        "batch",
+        "origin",
+        "outcome",
+        "overtaken",
+        "path",
+        "ready_at",
+        "substitute",
+        "value",
+    )
 
-    def __init__(self, path: Path, value: Value, origin: Origin, batch: int) -> None:
+    def __init__(
+        self, path: Path, value: Value, origin: Origin, batch: int, as_of: float | None = None
+    ) -> None:
         self.path = path
         self.value = value
         self.origin = origin
         self.batch = batch
+        #: Monotonic time at which the value was true at its source; None for one that is nobody's reading.
+        self.as_of = as_of
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         #: Monotonic time before which the wear budget does not let it go.
         self.ready_at = -math.inf

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from bridge.datastore.changes import Change, Wire
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 #: The longest that switching off waits for the disk on behalf of other changes in its batch, seconds.
 _OFF_WAITS_S = 0.1
+_AT_NO_TIME: Mapping[Path, float] = MappingProxyType({})
 
 
 class Commander(Protocol):
@@ -67,12 +69,18 @@ class CommandDesk:
         self._wire = Wire()
         self._queued: dict[Path, Change] = {}
         self._submissions = 0
+        self._fed_at: dict[Path, float] = {}
         self._woken = asyncio.Event()
         #: True while `run` serves; what is submitted at other times would never end.
         self.serving = False
 
-    def submit(self, changes: Mapping[Path, Value], origin: Origin) -> list[Change]:
-        """Queue a checked batch while `serving`; returns one change a path, joined ones included."""
+    def submit(
+        self, changes: Mapping[Path, Value], origin: Origin, as_of: Mapping[Path, float] = _AT_NO_TIME
+    ) -> list[Change]:
+        """Queue a checked batch while `serving`; returns one change a path, joined ones included.
+
+        `as_of` is the monotonic time at which each value was true at its source, where it has one.
+        """
         self._submissions += 1
         accepted = []
         for path, value in changes.items():
@@ -80,12 +88,15 @@ class CommandDesk:
             if newest is not None and newest.value == value and not newest.ended:
                 if newest.origin.kind == "hold":
                     newest.origin = origin  # somebody now wishes what was only being refreshed
+                newest.as_of = as_of.get(path, newest.as_of)
+                if self._queued.get(path) is not newest:
+                    self._note_age(newest)
                 accepted.append(newest)
                 continue
             waiting = self._queued.pop(path, None)
             if waiting is not None:
                 self._end(waiting, Outcome.SUPERSEDED)
-            change = Change(path, value, origin, self._submissions)
+            change = Change(path, value, origin, self._submissions, as_of.get(path))
             self._queued[path] = change
             accepted.append(change)
         self._woken.set()
@@ -98,6 +109,10 @@ class CommandDesk:
         """
         newest = self._newest(path)
         return None if newest is None else newest.sent
+
+    def fed_at(self, path: Path) -> float | None:
+        """Return when the newest value handed over that came from a source was true there, None for none."""
+        return self._fed_at.get(path)
 
     def busy(self, path: Path) -> bool:
         """True while a change of the point is queued or with the adapter."""
@@ -273,6 +288,8 @@ class CommandDesk:
                 self._queued[change.path] = change
 
     async def _hand_over(self, adapter: Commander, batch: list[Change]) -> None:
+        for change in batch:
+            self._note_age(change)
         deadline = self._clock.monotonic() + adapter.command_deadline_s
         outcomes: Mapping[Path, Outcome] = {}
         fallback = Outcome.TIMED_OUT
@@ -295,6 +312,10 @@ class CommandDesk:
                 if change.substitute is not None and outcome is Outcome.CONFIRMED:
                     outcome = Outcome.ADJUSTED
                 self._end(change, outcome)
+
+    def _note_age(self, change: Change) -> None:
+        if change.as_of is not None and change.substitute is None:
+            self._fed_at[change.path] = change.as_of
 
     def _end(self, change: Change, outcome: Outcome) -> None:
         if not change.ended:

@@ -37,6 +37,10 @@ _log = logging.getLogger(__name__)
 
 #: How long a device may stay unheard after its link began before it counts as silent, in seconds.
 _SILENT_AFTER_S = 5.0
+#: How long a lost port may stay away before what it has brought is no longer believed, in seconds. A host
+#: that ends an idle connection takes the next one at once; what is unplugged stays away for longer, and a
+#: Victron GX adds 5 s of its own before it drops a device.
+_AWAY_S = 0.5
 #: Link states that are no fault and are logged as such.
 _UNEVENTFUL = frozenset({LinkState.ONLINE, LinkState.NIGHT, LinkState.STARTING})
 #: What a write meets where the device cannot hear it.
@@ -86,10 +90,12 @@ class Device:
         self.identity = identity_from(memory.get("identity"))
         #: Paths whose value or quality changed; told before `publish` returns.
         self.changed: Signal[Collection[Path]] = Signal(f"{name}.changed")
+        #: Paths that a publication brought, whether or not they changed; told after `changed`.
+        self.published: Signal[Collection[Path]] = Signal(f"{name}.published")
         self.attempted: Signal[WriteAttempt] = Signal(f"{name}.attempted")
         self.link_changed: Signal[LinkState] = Signal(f"{name}.link")
         self.learnt: Signal[Identity] = Signal(f"{name}.learnt")
-        #: Paths fed by a link, which refuse every other writer.
+        #: Paths fed by a link, which refuse every other writer; see `feed`.
         self.fed: set[Path] = set()
         #: Monotonic time of the newest write by a person or a Modbus client.
         self.owner_wrote_at = -math.inf
@@ -133,13 +139,14 @@ class Device:
 
     @property
     def alive_until(self) -> float:
-        """Monotonic time until which the essential groups prove the device alive."""
-        return self._table.alive_until
+        """Monotonic time until which the essential groups prove the device alive, its port not being lost."""
+        until = self._table.alive_until
+        return min(until, self._link_since + _AWAY_S) if self._link is LinkState.PORT_MISSING else until
 
     @property
     def alive(self) -> bool:
         """True while the essential groups are fresh."""
-        return self._clock.monotonic() < self._table.alive_until
+        return self._clock.monotonic() < self.alive_until
 
     @property
     def link(self) -> LinkState:
@@ -204,7 +211,7 @@ class Device:
             for attempt in attempts:
                 self._attempts.end(attempt, outcome, reason=reason)
             return dict.fromkeys(changes, outcome)
-        waiting = self._desk.submit(changes, request.origin)
+        waiting = self._desk.submit(changes, request.origin, request.as_of)
         for change, attempt in zip(waiting, attempts, strict=True):
             self._attempts.follow(attempt, change)
         try:
@@ -218,6 +225,11 @@ class Device:
         """Record a batch that was refused before anything was done."""
         for attempt in self._attempts.begin(request, self.value):
             self._attempts.end(attempt, Outcome.REFUSED, exception_code, reason)
+
+    def feed(self, path: Path) -> None:
+        """Leave a point to a link: other writers are refused from now on, and nothing is held there."""
+        self.fed.add(path)
+        self._wishes.held.end(path, "a link feeds the point")
 
     # -- for the adapter ---------------------------------------------------------------------------
 
@@ -258,10 +270,12 @@ class Device:
                 point = self._table.points[path]
                 self._wishes.held.observed(point.spec, point.value)
         silent = self._link not in (LinkState.ONLINE, LinkState.NIGHT)
-        if silent and self.alive and self._table.is_essential(group):
+        heard = self._clock.monotonic() < self._table.alive_until
+        if silent and heard and self._table.is_essential(group):
             self.set_link(LinkState.ONLINE)
         if changed:
             self.changed.emit(changed)
+        self.published.emit(values.keys())
 
     def set_link(self, link: LinkState, words: str = "") -> None:
         """Set the link's state; waiting changes end as it says when nobody hears them any more.
@@ -295,6 +309,8 @@ class Device:
         if identity != known:
             self.memory.put("identity", asdict(identity))
         self._wishes.resume(identity.serial)
+        for path in self.fed:
+            self._wishes.held.end(path, "a link feeds the point")
         self.learnt.emit(identity)
 
     def keep(self, path: Path, value: Value) -> None:
@@ -316,6 +332,15 @@ class Device:
         """Return the newest value asked for while a change or a lease's end is under way, else None."""
         wish = self._desk.wanted(path)
         return self._wishes.leases.ending(path) if wish is None else wish
+
+    def fed_at(self, path: Path) -> float | None:
+        """Return the monotonic time at which the newest value a link handed to the adapter was true.
+
+        It moves on while the source is heard, also when the value stays the same, and stands still when
+        it is not: the age of the source is the time since. None for a point that no link feeds, and
+        before the first value.
+        """
+        return self._desk.fed_at(path) if path in self.fed else None
 
     def held(self, path: Path) -> Value | None:
         """Return the held set-point, None when there is none."""
@@ -343,6 +368,8 @@ class Device:
         """Mark what has become stale, and the link with it."""
         now = self._clock.monotonic()
         lost = self._table.expire(now)
+        if self._link is LinkState.PORT_MISSING and now - self._link_since >= _AWAY_S:
+            lost += self._table.disbelieve()
         unheard = self._link is LinkState.STARTING and now - self._link_since > _SILENT_AFTER_S
         if self._table.alive_until <= now and (
             self._link is LinkState.ONLINE or (unheard and self._adapter is not None)
@@ -353,7 +380,9 @@ class Device:
 
     def next_deadline(self) -> float:
         """Return the monotonic time of the next group to become stale."""
-        return self._table.next_deadline()
+        due = self._table.next_deadline()
+        away = self._link_since + _AWAY_S if self._link is LinkState.PORT_MISSING else math.inf
+        return min(due, away) if away > self._clock.monotonic() else due
 
     # -- inside ------------------------------------------------------------------------------------
 

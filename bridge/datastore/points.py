@@ -31,8 +31,8 @@ class Group:
 
     @property
     def deadline(self) -> float:
-        """Monotonic time at which the group becomes stale; -inf when never heard."""
-        if self.updated is None:
+        """Monotonic time at which the group becomes stale; -inf when it is, or was never heard."""
+        if self.updated is None or self.stale:
             return -math.inf
         return math.inf if self.spec.stale_after_s is None else self.updated + self.spec.stale_after_s
 
@@ -140,6 +140,14 @@ class PointTable:
             return []
         for group in over:
             group.stale = True
+        return [path for path, point in self.points.items() if point.group in over]
+
+    def disbelieve(self) -> list[Path]:
+        """Let every group that can become stale be so at once; return what was believed. Ages go on."""
+        over = {g for g in self._groups.values() if not g.stale and g.spec.stale_after_s is not None}
+        for group in over:
+            group.stale = True
+        self._judge_alive()
         return [path for path, point in self.points.items() if point.group in over]
 
     def forget(self) -> list[Path]:

@@ -99,7 +99,8 @@ class WriteRequest:
 
     `changes` stand in the order in which they are applied (address order for Modbus). `unit` and
     `addresses` say through which Modbus unit and wire address each came, where it did; `address` is the
-    request's own, which is all that is known of one refused before its changes were.
+    request's own, which is all that is known of one refused before its changes were. `as_of` is the
+    monotonic time at which each value was true, where a link says so.
     """
 
     changes: Mapping[Path, Value]
@@ -107,6 +108,7 @@ class WriteRequest:
     unit: int | None = None
     addresses: Mapping[Path, int] = field(default_factory=dict)
     address: int | None = None
+    as_of: Mapping[Path, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Wishes:
         await self.leases.open([spec for path in paths if (spec := self._spec_of(path)) is not None])
 
     def change_ended(self, change: Change, outcome: Outcome) -> None:
-        """Take note of what became of a change."""
+        """Take note of what became of a change. What a link feeds is a reading, and nobody's wish to keep."""
         spec = self._spec_of(change.path)
         if spec is None:
             return
@@ -61,7 +61,7 @@ class Wishes:
             self.leases.settled(spec, outcome)
         elif spec.heartbeat and outcome is Outcome.CONFIRMED:
             self.leases.heartbeat(change.path, change.value, self._spec_of)
-        elif spec.held and not change.overtaken:
+        elif spec.held and not change.overtaken and change.origin.kind != "link":
             self._hold(spec, change, outcome)
 
     def off_failed(self, path: Path, value: Value) -> None:

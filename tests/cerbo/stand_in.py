@@ -36,6 +36,9 @@ class Reply:
 class ImageModbus:
     """A Modbus client whose far end is an image; writes are kept as the changes that they mean."""
 
+    method = "tcp"
+    hole_max = 31
+
     def __init__(self, image: UnitImage) -> None:
         self.image = image
         self.reads: list[tuple[str, int, int]] = []
@@ -213,7 +216,7 @@ class ModbusDevice:
         return reply.registers
 
     def pack_regs(self, regs):
-        hole_max = 31 if self.reg_hole_max is None else self.reg_hole_max
+        hole_max = self.modbus.hole_max if self.reg_hole_max is None else self.reg_hole_max
         tables: dict[str, list[Any]] = {}
         for reg in regs:
             tables.setdefault(reg.access or self.default_access, []).append(reg)

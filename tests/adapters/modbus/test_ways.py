@@ -79,7 +79,7 @@ async def test_an_em24() -> None:
             "/Ac/L1/Voltage": 230.1, "/Ac/L2/Voltage": 231.2, "/Ac/L3/Voltage": 229.9,
             "/Ac/L1/Current": 1.5, "/Ac/L2/Current": -2.5, "/Ac/L3/Current": 0.0,
             "/Ac/L1/Power": 345.0, "/Ac/L2/Power": -578.0, "/Ac/L3/Power": 0.0,
-            "/Ac/Power": -233.0, "/PhaseSequence": 1, "/Ac/Frequency": 50.0,
+            "/Ac/Power": -233.0, "/PhaseSequence": 1, "/Ac/Frequency": 50.0, "/ModelId": 1648,
             "/Ac/Energy/Forward": 12345.6, "/Ac/Energy/Reverse": 0.0,
             "/Ac/L1/Energy/Forward": 0.0, "/Ac/L2/Energy/Forward": 0.0, "/Ac/L3/Energy/Forward": 0.0,
             "/HardwareVersion": "2.1.16", "/FirmwareVersion": "1.0.3", "/PhaseConfig": 0,
