@@ -45,6 +45,11 @@ class Admission:
     def __len__(self) -> int:
         return len(self._addresses)
 
+    @property
+    def peers(self) -> dict[str, int]:
+        """Connections now, by the address that holds them."""
+        return {str(address): count for address, count in self._held.items()}
+
     def admit(self, guest: Guest, *, role_to_come: bool = False) -> bool:
         """Take a new connection in; False when it must be closed at once.
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+from collections.abc import Mapping
 
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -133,6 +134,11 @@ class TcpListener:
         self._address = sockets[0].getsockname()[:2]
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep(server))
         _log.info("listener=%s serving=%s://%s:%d", self.terms.name, self._scheme, *self._address)
+
+    @property
+    def peers(self) -> Mapping[str, int]:
+        """Open connections by address."""
+        return self.admission.peers
 
     async def stop(self, drain_s: float = DRAIN_S) -> None:
         """Accept nobody, answer what is under way within `drain_s`, leave nothing open."""

@@ -1,6 +1,7 @@
 """What every listener is, and why one cannot be opened."""
 
 import errno
+from collections.abc import Mapping
 from typing import Protocol
 
 from bridge.server.terms import Terms
@@ -23,6 +24,10 @@ class Listener(Protocol):
     @property
     def serving(self) -> bool:
         """True between `start` and `stop`."""
+
+    @property
+    def peers(self) -> Mapping[str, int]:
+        """Open connections by address; none where a transport has no connections."""
 
     async def start(self) -> None:
         """Serve. Raises ListenError where that needs something that is not there."""

@@ -10,7 +10,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bridge.datastore.clock import Clock
@@ -74,7 +74,8 @@ class Announcer:
         from zeroconf import Error, IPVersion
         from zeroconf.asyncio import AsyncZeroconf
 
-        infos = [info for service in self.services if (info := self._info(service)) is not None]
+        services = _of_one_name_each(self.services)
+        infos = [info for service in services if (info := self._info(service)) is not None]
         if not infos:
             raise OSError("found no network address")
         responder = AsyncZeroconf(
@@ -112,6 +113,20 @@ class Announcer:
         )
 
 
+def _of_one_name_each(services: Iterable[Service]) -> list[Service]:
+    """Number those whose names would become equal: two that register one name at once meet each other."""
+    taken: set[tuple[str, str]] = set()
+    found = []
+    for service in services:
+        name, number = _short(service.name), 1
+        while (service.kind, name.lower()) in taken:
+            number += 1
+            name = _short(service.name, f" {number}")
+        taken.add((service.kind, name.lower()))
+        found.append(replace(service, name=name))
+    return found
+
+
 def addresses_of(host: str) -> list[str]:
     """Return the IPv4 addresses under which others reach a listener: all of this machine's for 0.0.0.0."""
     import ifaddr
@@ -130,7 +145,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _short(name: str) -> str:
-    """Return a name that a service may have: a dot would begin another label."""
-    plain = name.replace(".", " ")
-    return plain.encode()[:_NAME_MAX].decode(errors="ignore").strip() or "Inverter Bridge"
+def _short(name: str, ending: str = "") -> str:
+    """Return a name that a service may have, with an ending: a dot would begin another label."""
+    room = _NAME_MAX - len(ending.encode())
+    plain = name.replace(".", " ").encode()[:room].decode(errors="ignore").strip()
+    return (plain or "Inverter Bridge") + ending

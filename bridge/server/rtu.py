@@ -98,6 +98,11 @@ _REPLIES: Mapping[int, Length] = {
 }
 
 
+#: Functions whose replies carry whole registers. Without this a read of 0x0300 to 0x03FF could be a reply of
+#: three bytes.
+_REGISTERS = frozenset({3, 4, 23})
+
+
 def _length(length: Length | None, buffer: bytearray, offset: int) -> int:
     """Return how long a frame at an offset is; 0 for not known yet, -1 for none."""
     if length is None:
@@ -191,7 +196,7 @@ class RtuFraming:
         total = _length(length, self._buffer, offset)
         if not total:
             self._open.append((offset, length, request))
-        elif total > 0:
+        elif total > 0 and (request or total % 2 or self._buffer[offset + 1] not in _REGISTERS):
             self._candidates.append((offset, offset + total, request))
 
     def _is_odd_request(self) -> bool:

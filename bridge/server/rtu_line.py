@@ -8,7 +8,7 @@ late reply would meet its next request or another slave's reply.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -94,6 +94,11 @@ class RtuListener:
     def serving(self) -> bool:
         """True between `start` and `stop`, also while the port is missing."""
         return self._keeping is not None
+
+    @property
+    def peers(self) -> Mapping[str, int]:
+        """Nobody: there are no connections."""
+        return {}
 
     async def start(self) -> None:
         """Open the port and serve; goes on trying where it is missing. Raises SeamError."""

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Mapping
 from typing import cast
 
 from bridge.server.access import Peer, peer_address
@@ -130,6 +131,11 @@ class UdpListener:
     def serving(self) -> bool:
         """True between `start` and `stop`."""
         return self._transport is not None
+
+    @property
+    def peers(self) -> Mapping[str, int]:
+        """Nobody: there are no connections."""
+        return {}
 
     async def start(self) -> None:
         """Open the socket and serve. Raises ListenError, and SeamError for a pymodbus that does not fit."""
