@@ -185,6 +185,8 @@ class Family:
     later: frozenset[str] = frozenset()
     #: Function of a product class that returns the paths its devices declare; "" where they are not known.
     points: str = ""
+    #: Function that says who is on a port, see `probing.py`; "" for a family that has no ports of its own.
+    probe: str = ""
 
     def native_map(self, options: DeviceOptions, identity: Identity | None) -> str | None:
         """Return the native map's name, None while the product class is not known."""
@@ -199,6 +201,10 @@ class Family:
             return None
         found = _load(self.points)(product)
         return None if found is None else frozenset(found)
+
+    def further_units(self, options: DeviceOptions) -> Mapping[int, str]:  # noqa: ARG002 - as overridden
+        """Return the maps of units that a device has beyond its own: how many further on, and which map."""
+        return {}
 
     def ports(self, options: DeviceOptions) -> tuple[str, ...]:
         """Return the exclusive ports the device would open."""

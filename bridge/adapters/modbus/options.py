@@ -130,5 +130,6 @@ FAMILY = ModbusFamily(
     options=ModbusOptions,
     adapter="bridge.adapters.modbus.adapter:ModbusAdapter",
     simulator="bridge.adapters.modbus.simulator:Series607Simulator",
+    probe="bridge.adapters.modbus.probe:probe",
     simulators={"series607": "bridge.adapters.modbus.simulator:Series607Simulator"},
 )

@@ -30,6 +30,7 @@ FAMILY = Family(
     options=VeDirectOptions,
     adapter="bridge.adapters.vedirect.adapter:VeDirectAdapter",
     simulator="bridge.adapters.vedirect.simulator:ChargerSimulator",
+    probe="bridge.adapters.vedirect.probe:probe",
     points="bridge.adapters.vedirect.known:points_of",
     native_maps={
         "ac_charger": "bluesmart_charger",
