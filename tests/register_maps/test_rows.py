@@ -1,13 +1,13 @@
 """The flat table that `maps show` prints, and the address that stands for a path."""
 
 import json
+import re
 
 import pytest
 
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.format import Kind
 from bridge.register_maps.measures import unit_of_measure
-from bridge.register_maps.packing import from_raw
 from bridge.register_maps.rows import Row, primary, rows_of
 from tests.register_maps.plant import loaded
 
@@ -113,12 +113,19 @@ def test_units_of_measure(paths: str, unit: str) -> None:
 
 @pytest.mark.parametrize("name", Catalogue().names())
 def test_every_step_of_a_writable_register_survives_the_stock_client(name: str) -> None:
-    """The stock client writes int(value * scale): truncated, so some steps of some scales arrive one short."""
+    """The stock client writes int(value * scale): truncated, so some steps of some scales arrive one short.
+
+    A step is what the register shows by its format, or its raw unit where it has none; a scale finer than the
+    step leaves room for the truncation.
+    """
     found = Catalogue().load(name).map
     assert found is not None
     for register in found.registers:
         if register.write is None or register.write.minimum is None or register.write.maximum is None:
             continue
         scale = float(register.scale)
-        for raw in range(round(register.write.minimum * scale), round(register.write.maximum * scale) + 1):
-            assert int(float(from_raw(raw, register.scale)) * scale) == raw, (register.path, raw)
+        shown = re.match(r"%\.(\d)f", register.form or "")
+        steps = 10 ** int(shown[1]) if shown is not None else scale
+        for count in range(round(register.write.minimum * steps), round(register.write.maximum * steps) + 1):
+            arrived = int(count / steps * scale) / scale
+            assert round(arrived * steps) == count, (register.path, count / steps)
