@@ -72,11 +72,11 @@ def at(node: Node, path: Iterable[str | int]) -> Node:
     return node
 
 
-def unknown_key(key: Node, choices: Iterable[str], later: Iterable[str] = ()) -> Problem:
-    """Return the problem of a key that means nothing here; `later` are keys that a later version knows."""
+def unknown_key(key: Node, choices: Iterable[str]) -> Problem:
+    """Return the problem of a key that means nothing here."""
     known = sorted(choices)
     message = f"found the unknown key '{key.short}', expected {_one_of(known)}"
-    return key.problem(message, did_you_mean(key.text, [*known, *later]))
+    return key.problem(message, did_you_mean(key.text, known))
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -168,9 +168,11 @@ def _field(model: type[BaseModel], loc: Sequence[str | int]) -> FieldInfo | None
     info: FieldInfo | None = None
     current: type[BaseModel] | None = model
     for step in loc:
-        if current is not None and isinstance(step, str) and step in current.model_fields:
-            info = current.model_fields[step]
-            current = _model_in(info.annotation)
+        if current is not None and isinstance(step, str):
+            written = {found.alias or name: found for name, found in current.model_fields.items()}
+            if step in written:
+                info = written[step]
+                current = _model_in(info.annotation)
     return info
 
 

@@ -9,11 +9,14 @@ from bridge.adapters.base import Family
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.positions import Problem
 from bridge.site import defaults
+from bridge.site.automation_rules import AutomationRules
+from bridge.site.known_points import PointBook
+from bridge.site.links import LinkPlan
 from bridge.site.maps import MapShelf
-from bridge.site.models import ServedUnit, Site
+from bridge.site.models import LinkedPoint, ServedUnit, Site
 from bridge.site.reading import read_tree
 from bridge.site.rules import judge
-from bridge.site.sections import LATER, Draft, draft
+from bridge.site.sections import Draft, draft
 from bridge.site.units import Learnt, UnitPlan
 
 
@@ -40,22 +43,26 @@ def load_site(
     shipped ones unless given. Problems name the
     file as `path` does; they stand in the order of the file, those of included files and maps after it.
     """
-    root, problems = read_tree(path, env, LATER)
+    root, problems = read_tree(path, env)
     if root is None:
         return SiteLoad(None, _sorted(path, problems), (), ())
     found = draft(root, families, problems)
     state = _state(found, path, env)
     warnings: list[Problem] = []
     judge(found, path.parent, state, problems, warnings)
-    plan = UnitPlan(found, MapShelf(maps or Catalogue(), path.parent), problems)
+    shelf = MapShelf(maps or Catalogue(), path.parent)
+    book = PointBook(found, shelf, lambda device: learnt(state, device), problems, warnings)
+    links = LinkPlan(found, book).links()
+    AutomationRules(found, book).check()
+    plan = UnitPlan(found, shelf, problems)
     units = plan.units(state, learnt)
     if problems:  # what a plan with holes warns of may only follow from them
         return SiteLoad(None, _sorted(path, problems), _sorted(path, warnings), ())
     warnings += plan.warnings
-    return SiteLoad(_site(found, path, state), (), _sorted(path, warnings), units)
+    return SiteLoad(_site(found, links, path, state), (), _sorted(path, warnings), units)
 
 
-def _site(found: Draft, path: Path, state: Path) -> Site:
+def _site(found: Draft, links: tuple[LinkedPoint, ...], path: Path, state: Path) -> Site:
     return Site(
         name=found.basics.site or path.stem,
         timezone=found.basics.timezone,
@@ -65,6 +72,8 @@ def _site(found: Draft, path: Path, state: Path) -> Site:
         access=found.basics.access,
         devices=MappingProxyType({placed.name: placed.options for placed in found.devices}),
         serve=tuple(placed.view for placed in found.views),
+        links=links,
+        automations=tuple(placed.surplus for placed in found.automations),
         outlets=found.outlets,
         mdns=found.basics.mdns,
         directory=path.parent,

@@ -11,7 +11,9 @@ from bridge.adapters.base import DeviceOptions
 from bridge.adapters.durations import Duration
 from bridge.site import defaults
 from bridge.site.addresses import HostPort, access_entry, listen_address
+from bridge.site.automations import SurplusCharging
 from bridge.site.outlets import Outlets
+from bridge.site.points import PointName, Points
 
 Level = Literal["debug", "info", "warning", "error"]
 UnitId = Annotated[int, Field(ge=1, le=246)]
@@ -196,6 +198,25 @@ class View(Section):
     )
 
 
+def _some(factor: float) -> float:
+    if factor == 0:
+        raise ValueError("expected a number other than 0, which would hand nothing on")
+    return factor
+
+
+class Link(Section):
+    """Points of one device that feed points of another; of two lists, each point the one at its place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    sources: Points = Field(alias="from", description="the point that is read, such as shunt:/Soc, or a list")
+    targets: Points = Field(alias="to", description="the point that is written, or a list of the same length")
+    factor: Annotated[float, AfterValidator(_some)] = Field(
+        default=1.0, allow_inf_nan=False, description="what the value is multiplied by; not 0"
+    )
+    offset: float = Field(default=0.0, allow_inf_nan=False, description="what is added after that")
+
+
 class Basics(Section):
     """The single values and small mappings at the top of the file."""
 
@@ -205,6 +226,16 @@ class Basics(Section):
     log: Log = Log()
     access: Access = Access()
     mdns: bool = Field(default=True, description="false does not announce the TCP listeners on the network")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedPoint:
+    """One point that feeds one other: source x `factor` + `offset`."""
+
+    source: PointName
+    target: PointName
+    factor: float
+    offset: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +250,8 @@ class Site:
     access: Access
     devices: Mapping[str, DeviceOptions]
     serve: tuple[View, ...]
+    links: tuple[LinkedPoint, ...]
+    automations: tuple[SurplusCharging, ...]
     outlets: Outlets
     mdns: bool
     directory: Path

@@ -14,22 +14,19 @@ FILES_MAX = 50
 _INCLUDE = "include"
 
 
-def read_tree(
-    path: Path, env: Mapping[str, str], unavailable: frozenset[str]
-) -> tuple[Node | None, list[Problem]]:
+def read_tree(path: Path, env: Mapping[str, str]) -> tuple[Node | None, list[Problem]]:
     """Return the merged mapping of a site file and its includes, and every problem met on the way.
 
-    The values of `unavailable` keys are not looked into. None when there is no mapping at all.
+    None when there is no mapping at all.
     """
-    reading = _Reading(env, unavailable)
+    reading = _Reading(env)
     return reading.file(path, ()), reading.problems
 
 
 class _Reading:
-    def __init__(self, env: Mapping[str, str], unavailable: frozenset[str]) -> None:
+    def __init__(self, env: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
         self._env = env
-        self._unavailable = unavailable
         self._count = 0
 
     def file(self, path: Path, above: tuple[Path, ...], place: Node | None = None) -> Node | None:
@@ -46,11 +43,8 @@ class _Reading:
         if not isinstance(node.value, dict):
             self.problems.append(node.problem(f"found {node.kind}, expected a mapping such as 'devices: ..'"))
             return None
-        kept = {key: value for key, value in node.value.items() if key in self._unavailable}
-        rest = {key: value for key, value in node.value.items() if key not in kept}
-        opened = expand(replace(node, value=rest), self._env, self.problems)
-        own = replace(opened, value={**_children(opened), **kept}, keys=node.keys | opened.keys)
-        return self._with_includes(own, path, (*above, path.resolve()))
+        opened = expand(node, self._env, self.problems)
+        return self._with_includes(opened, path, (*above, path.resolve()))
 
     def _with_includes(self, own: Node, path: Path, above: tuple[Path, ...]) -> Node:
         children = _children(own)

@@ -2,15 +2,19 @@
 
 import ipaddress
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bridge.register_maps.positions import Node, Problem
 from bridge.site.addresses import HostPort
+from bridge.site.buses import judge_buses
 from bridge.site.checked import at, did_you_mean
 from bridge.site.models import AccessRule, RtuListener, TlsListener
 from bridge.site.ports import port_fault, port_identity
 from bridge.site.sections import NOT_YET, Draft, PlacedDevice, PlacedListener, PlacedView
+
+#: What all devices of one line must agree on, by the attribute that also has what was left out.
+_LINE_KEYS = {"baudrate": "baudrate", "parity": "parity", "stop_bits": "stop_bits", "transport": "way"}
 
 
 def judge(
@@ -22,6 +26,7 @@ def judge(
     _products(draft.devices, problems)
     _leases(draft.devices, problems)
     _ports(draft, problems)
+    judge_buses(draft, problems)
     for placed in draft.views:
         _view(draft, placed, problems)
     _log(draft, problems)
@@ -132,6 +137,35 @@ def _ports(draft: Draft, problems: list[Problem]) -> None:
                 problems.append(place.problem(message, _port_hint(port)))
                 continue
             take(port, f"listener '{placed.listener.name or placed.listener.url}'", placed.node, place)
+    _lines(draft.devices, taken, problems)
+
+
+def _lines(
+    devices: Iterable[PlacedDevice], taken: Mapping[str, tuple[str, Node]], problems: list[Problem]
+) -> None:
+    """Ports that families share have one set of settings, and nobody who has them alone."""
+    lines: dict[str, PlacedDevice] = {}
+    for device in devices:
+        port = getattr(device.options, "port", None)
+        if not isinstance(port, str) or device.family.ports(device.options):
+            continue
+        place = at(device.node, ["port"])
+        fault = port_fault(port)
+        if fault is not None:
+            problems.append(place.problem(f"found the port '{port}', {fault}", _port_hint(port)))
+            continue
+        owner = taken.get(port_identity(port))
+        if owner is not None:
+            message = f"found the port '{port}', which {owner[0]} has ({_where(owner[1])})"
+            problems.append(place.problem(message, "give each a port of its own"))
+            continue
+        first = lines.setdefault(port_identity(port), device)
+        for key, attribute in _LINE_KEYS.items():
+            found, other = (getattr(one.options, attribute, None) for one in (device, first))
+            if found != other:
+                message = f"found {key} {found} on '{port}', on which device '{first.name}' has {other}"
+                hint = "devices on one line have the same settings"
+                problems.append(at(device.node, [key]).problem(f"{message} ({_where(first.node)})", hint))
 
 
 def _port_hint(port: str) -> str:
@@ -142,25 +176,26 @@ def _view(draft: Draft, placed: PlacedView, problems: list[Problem]) -> None:
     view, node = placed.view, placed.node
     if view.role is not None:
         problems.append(node.key_node("role").problem(f"'role' {NOT_YET}", "remove it"))
-    _known(at(node, ["device"]), view.device, "device", draft.device_names, problems)
+    known_name(at(node, ["device"]), view.device, "device", draft.device_names, problems)
     for source, device in view.sources.items():
-        _known(at(node, ["sources", source]), device, "device", draft.device_names, problems)
+        known_name(at(node, ["sources", source]), device, "device", draft.device_names, problems)
     if view.listeners is None:
         return
     if not view.listeners:
         problems.append(at(node, ["listeners"]).problem("found an empty list, expected names of listeners"))
     known = draft.listener_names | {listener.listener.url for listener in draft.listeners}
     for number, name in enumerate(view.listeners):
-        _known(at(node, ["listeners", number]), name, "listener", known, problems)
+        known_name(at(node, ["listeners", number]), name, "listener", known, problems)
 
 
 def _log(draft: Draft, problems: list[Problem]) -> None:
     levels = at(draft.root, ["log", "devices"])
     for name in draft.basics.log.devices:
-        _known(levels.key_node(name), name, "device", draft.device_names, problems)
+        known_name(levels.key_node(name), name, "device", draft.device_names, problems)
 
 
-def _known(place: Node, name: str, what: str, names: frozenset[str], problems: list[Problem]) -> None:
+def known_name(place: Node, name: str, what: str, names: frozenset[str], problems: list[Problem]) -> None:
+    """Report a name that the site does not have."""
     if name not in names:
         there = (
             f"one of {', '.join(sorted(names))}" if names else f"a {what}, but the site has none with a name"

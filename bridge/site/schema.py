@@ -17,8 +17,11 @@ from bridge.adapters.durations import EXPECTED as DURATION
 from bridge.adapters.durations import seconds
 from bridge.register_maps.schema import DIALECT, Schema
 from bridge.site.addresses import listen_address
-from bridge.site.models import LISTENERS, AccessRule, Basics, View
+from bridge.site.automations import Automation, ChargerUse, chargers, safe_current
+from bridge.site.models import LISTENERS, AccessRule, Basics, Link, View
 from bridge.site.outlets import Outlets
+from bridge.site.points import EXPECTED as POINT
+from bridge.site.points import points
 from bridge.site.sections import KEYS
 from bridge.site.sizes import EXPECTED as SIZE
 from bridge.site.sizes import size_bytes
@@ -27,6 +30,9 @@ _VARIABLE = r"\$\{"
 _SECRET = "_file$"  # noqa: S105 - the ending of a key, no secret
 _TEXTS: list[Schema] = ["string", "number", "boolean"]
 _WORD: dict[str, Schema] = {"type": _TEXTS}
+
+_POINT = rf":/|{_VARIABLE}"
+_CHARGER: dict[str, Schema] = {"type": "string", "description": "the name of a charger"}
 
 _DURATION: dict[str, Schema] = {
     "type": ["number", "string"],
@@ -43,23 +49,48 @@ _WRITTEN: Mapping[object, dict[str, Schema]] = {
         "pattern": rf"^\s*\d+\s*(B|KiB|MiB|GiB)\s*$|{_VARIABLE}",
         "description": SIZE,
     },
+    points: {
+        "type": ["string", "array"],
+        "items": {"type": "string", "pattern": _POINT},
+        "minItems": 1,
+        "pattern": _POINT,
+        "description": f"{POINT}, or a list of them",
+    },
+    safe_current: {
+        "type": ["number", "string"],
+        "minimum": 0,
+        "maximum": 1000,
+        "pattern": rf"^off$|{_VARIABLE}",
+        "description": "off, or a current in A",
+    },
     listen_address: {
         "type": "string",
         "pattern": rf":\d{{1,5}}$|{_VARIABLE}",
         "description": "host:port, an IPv6 host in brackets",
     },
 }
+#: Functions of lists that take a single entry as well.
+_ONE_OR_LIST: frozenset[object] = frozenset({chargers})
 #: Models that may be written in one word instead.
 _SHORT: Mapping[type[BaseModel], dict[str, Schema]] = {
     AccessRule: {"type": "string", "description": "a network, an address, a host name or role:NAME"},
     LeaseOptions: _DURATION,
+    ChargerUse: _CHARGER,
 }
 
 
 def site_schema(families: Mapping[str, Family]) -> dict[str, Schema]:
     """Return the schema of a site file, with the options of the families given."""
     options = {name: families[name].options for name in sorted(families)}
-    models: list[type[BaseModel]] = [Basics, View, Outlets, *LISTENERS.values(), *options.values()]
+    models: list[type[BaseModel]] = [
+        Basics,
+        View,
+        Link,
+        Automation,
+        Outlets,
+        *LISTENERS.values(),
+        *options.values(),
+    ]
     refs, found = models_json_schema(
         [(model, "validation") for model in models],
         schema_generator=_Generator,
@@ -77,6 +108,8 @@ def site_schema(families: Mapping[str, Family]) -> dict[str, Schema]:
             additionalProperties=_by_adapter({name: where[model] for name, model in options.items()}),
         ),
         "serve": _optional("array", items=where[View]),
+        "links": _optional("array", items=where[Link]),
+        "automations": _optional("array", items=where[Automation]),
         "outlets": where[Outlets],
         "include": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
     }
@@ -130,8 +163,12 @@ class _Generator(GenerateJsonSchema):
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         """Show what a function reads as people write it."""
-        written = _WRITTEN.get(schema["function"]["function"])
-        return super().function_before_schema(schema) if written is None else {**written}
+        function = schema["function"]["function"]
+        written = _WRITTEN.get(function)
+        if written is not None:
+            return {**written}
+        shape = super().function_before_schema(schema)
+        return {"anyOf": [shape["items"], shape]} if function in _ONE_OR_LIST else shape
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Let each key be given by a file, and some models be one word."""

@@ -9,16 +9,17 @@ from bridge.adapters.base import DeviceOptions, Family
 from bridge.register_maps.positions import Node, Problem, nearest
 from bridge.site import defaults
 from bridge.site.addresses import listen_address
-from bridge.site.checked import checked, did_you_mean, unknown_key
+from bridge.site.automations import Automation, SurplusCharging
+from bridge.site.checked import at, checked, did_you_mean, unknown_key
 from bridge.site.families import KNOWN, FamilyError
-from bridge.site.models import LISTENERS, AnyListener, Basics, TcpListener, View
+from bridge.site.models import LISTENERS, AnyListener, Basics, Link, TcpListener, View
 from bridge.site.outlets import LATER_OUTLETS, Outlets
 
-#: Sections of later versions.
-LATER = frozenset({"links", "automations"})
 #: More than any machine has use for; each pair of them is compared.
 LISTENERS_MAX = 100
-KEYS = frozenset({*Basics.model_fields, "listeners", "devices", "serve", "outlets", "include"})
+KEYS = frozenset(
+    {*Basics.model_fields, "listeners", "devices", "serve", "links", "automations", "outlets", "include"}
+)
 
 NOT_YET = "is not available in this version"
 _REMOVE = "remove it"
@@ -54,6 +55,22 @@ class PlacedView:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedLink:
+    """A link and its place."""
+
+    link: Link
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedAutomation:
+    """An automation and its place, that of its own keys."""
+
+    surplus: SurplusCharging
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """All entries that are right in themselves. The names are those of the wrong ones too."""
 
@@ -64,17 +81,15 @@ class Draft:
     devices: tuple[PlacedDevice, ...]
     device_names: frozenset[str]
     views: tuple[PlacedView, ...]
+    links: tuple[PlacedLink, ...]
+    automations: tuple[PlacedAutomation, ...]
     outlets: Outlets
 
 
 def draft(root: Node, families: Mapping[str, Family], problems: list[Problem]) -> Draft:
     """Check every section by itself."""
     values = root.value if isinstance(root.value, dict) else {}
-    for key in values:
-        if key in LATER:
-            problems.append(root.key_node(key).problem(f"'{key}' {NOT_YET}", _REMOVE))
-        elif key not in KEYS:
-            problems.append(unknown_key(root.key_node(key), KEYS, LATER))
+    problems += [unknown_key(root.key_node(key), KEYS) for key in values if key not in KEYS]
     own = {
         key: value for key, value in values.items() if key in Basics.model_fields and value.value is not None
     }
@@ -83,18 +98,29 @@ def draft(root: Node, families: Mapping[str, Family], problems: list[Problem]) -
         _check_timezone(values["timezone"], problems)
     device_nodes = _mapping(values.get("devices"), problems)
     listener_nodes = _list(values.get("listeners"), problems)
+    automations = tuple(
+        PlacedAutomation(found.surplus_charging, at(node, ["surplus_charging"]))
+        for node in _list(values.get("automations"), problems) or []
+        if (found := checked(Automation, node, problems)) is not None
+    )
     return Draft(
         root=root,
         basics=basics,
         listeners=_listeners(root, listener_nodes, problems),
         listener_names=frozenset(name for node in listener_nodes or [] if (name := _text(node, "name"))),
         devices=_devices(values.get("devices"), device_nodes, families, problems),
-        device_names=frozenset(device_nodes),
+        device_names=frozenset({*device_nodes, *(placed.surplus.name for placed in automations)}),
         views=tuple(
             PlacedView(view, node)
             for node in _list(values.get("serve"), problems) or []
             if (view := checked(View, node, problems)) is not None
         ),
+        links=tuple(
+            PlacedLink(link, node)
+            for node in _list(values.get("links"), problems) or []
+            if (link := checked(Link, node, problems)) is not None
+        ),
+        automations=automations,
         outlets=_outlets(values.get("outlets"), problems),
     )
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from bridge.register_maps.format import Kind
 from bridge.register_maps.positions import Node, Problem
+from bridge.site.automations import SURPLUS_CHARGING
 from bridge.site.checked import at, did_you_mean
 from bridge.site.maps import MapFacts, MapShelf, is_file_name
 from bridge.site.models import AnyListener, ServedUnit
+from bridge.site.points import point_name
 from bridge.site.sections import NOT_YET, Draft, PlacedDevice
 
 #: Tells a device's learnt product class from the state directory and the device's name, None before that.
@@ -43,7 +45,7 @@ class UnitPlan:
 
     def units(self, state: Path, learnt: Learnt) -> tuple[ServedUnit, ...]:
         """Return the units in the order of the listeners, then of their ids."""
-        wishes = [*self._of_devices(state, learnt), *self._of_views()]
+        wishes = [*self._of_devices(state, learnt), *self._of_automations(), *self._of_views()]
         served: list[ServedUnit] = []
         for wish in wishes:
             self._check_map(wish)
@@ -66,6 +68,7 @@ class UnitPlan:
                 if id(wish) not in heard:
                     self._nowhere(wish)
         self._only_sources(wishes)
+        self._shown_twice(wishes)
         return tuple(sorted(served, key=lambda unit: (self._rank(unit.listener), unit.unit)))
 
     def _of_devices(self, state: Path, learnt: Learnt) -> Iterator[_Wish]:
@@ -79,6 +82,15 @@ class UnitPlan:
                 yield _Wish(unit, device.name, chosen, place, at(device.node, ["map"]))
             else:
                 yield _Wish(unit, device.name, self._native(device, learnt(state, device.name)), place, None)
+                for behind, name in device.family.further_units(device.options).items():
+                    if unit + behind < BRIDGE_UNIT:
+                        yield _Wish(unit + behind, device.name, name, place, None)
+                    else:
+                        self._beyond(device.name, unit + behind, place)
+
+    def _beyond(self, device: str, unit: int, place: Node) -> None:
+        message = f"found a unit of device '{device}' that would have to be {unit}, expected at most {BRIDGE_UNIT - 1}"
+        self._problems.append(place.problem(message, "begin with a lower unit"))
 
     def _native(self, device: PlacedDevice, learnt: str | None) -> str | None:
         """Return the family's map for a device, of the class it was found to be where that is open."""
@@ -107,6 +119,12 @@ class UnitPlan:
                 view.reply_within,
                 view.sources,
             )
+
+    def _of_automations(self) -> Iterator[_Wish]:
+        for placed in self._draft.automations:
+            own = placed.surplus
+            if own.unit is not None:
+                yield _Wish(own.unit, own.name, SURPLUS_CHARGING, at(placed.node, ["unit"]), None)
 
     def _fact(self, name: str) -> MapFacts | None:
         if name not in self._facts:
@@ -209,10 +227,35 @@ class UnitPlan:
 
     def _only_sources(self, wishes: list[_Wish]) -> None:
         used = {name for wish in wishes for name in (wish.device, *wish.sources.values())}
+        used |= {point_name(point).device for placed in self._draft.links for point in placed.link.sources}
+        for automation in self._draft.automations:
+            used |= {point_name(point).device for point in automation.surplus.grid_power}
+            used |= {charger.device for charger in automation.surplus.charger}
         for device in self._draft.devices:
             if device.name not in used:
                 message = f"device '{device.name}' has no unit and no view: it is read, but nothing serves it"
                 self.warnings.append(device.node.problem(message, "add unit: 1 to 246"))
+
+    def _shown_twice(self, wishes: list[_Wish]) -> None:
+        """Warn of a source in two personas: a stock GX would count it twice."""
+        personas = [wish for wish in wishes if wish.map is not None and self._is_persona(wish.map)]
+        for second, wish in enumerate(personas):
+            for first in personas[:second]:
+                shared = {wish.device, *wish.sources.values()} & {first.device, *first.sources.values()}
+                if shared:
+                    names = " and ".join(f"'{name}'" for name in sorted(shared))
+                    message = (
+                        f"found {names} as {wish.map} of unit {wish.unit}, and as {first.map} of unit "
+                        f"{first.unit} ({first.node.file}:{first.node.line}): "
+                        "a GX that reads both counts it twice"
+                    )
+                    place = wish.node if wish.map_node is None else wish.map_node
+                    self.warnings.append(place.problem(message, "serve it by one of them"))
+                    break
+
+    def _is_persona(self, name: str) -> bool:
+        facts = self._fact(name)
+        return facts is not None and facts.kind is Kind.PERSONA
 
     def _rank(self, url: str) -> int:
         return next(n for n, placed in enumerate(self._draft.listeners) if placed.listener.url == url)

@@ -93,8 +93,8 @@ def test_errors_show_their_line_with_a_caret(run: Run) -> None:
     ended = run("sit: é\nsite: [1]\nlog:  {level: inof}\n")
     assert ended.status == 2
     assert ended.out.splitlines() == [
-        "site.yaml:1:1: found the unknown key 'sit', expected one of access, devices, include, listeners, "
-        "log, mdns, outlets, serve, site, state, timezone, did you mean 'site'?",
+        "site.yaml:1:1: found the unknown key 'sit', expected one of access, automations, devices, include, "
+        "links, listeners, log, mdns, outlets, serve, site, state, timezone, did you mean 'site'?",
         "    1 | sit: é",
         "      | ^",
         "site.yaml:2:7: found a list, expected text",

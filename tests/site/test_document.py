@@ -8,10 +8,21 @@ from pydantic import BaseModel
 
 from bridge.adapters.base import LeaseOptions, WearOptions
 from bridge.adapters.vedirect.options import FAMILY, VeDirectOptions
+from bridge.site.automations import ChargerUse, SurplusCharging
 from bridge.site.loader import load_site
-from bridge.site.models import LISTENERS, Access, AccessRule, Basics, ConnectionListener, Listener, Log, View
+from bridge.site.models import (
+    LISTENERS,
+    Access,
+    AccessRule,
+    Basics,
+    ConnectionListener,
+    Link,
+    Listener,
+    Log,
+    View,
+)
 from bridge.site.outlets import LATER_OUTLETS, AuditOutlet, Outlets
-from bridge.site.sections import KEYS, LATER
+from bridge.site.sections import KEYS
 from tests.site.conftest import MAPS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "site-file.md").read_text(encoding="utf-8")
@@ -28,6 +39,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### `wear`": WearOptions,
     "### `lease`": LeaseOptions,
     "## `serve`": View,
+    "## `links`": Link,
+    "### `surplus_charging`": SurplusCharging,
 }
 
 
@@ -47,12 +60,17 @@ def test_every_key_has_a_row(heading: str) -> None:
     assert keys <= rows
 
 
+def test_a_charger_of_its_own_has_all_rows() -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", section("### `surplus_charging`"), re.MULTILINE))
+    assert set(ChargerUse.model_fields) <= rows
+
+
 def test_every_section_has_a_row() -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", section("## Top level"), re.MULTILINE))
     assert rows == KEYS
 
 
-@pytest.mark.parametrize("word", sorted(LATER | LATER_OUTLETS | FAMILY.later))
+@pytest.mark.parametrize("word", sorted(LATER_OUTLETS | FAMILY.later))
 def test_what_is_not_available_is_said(word: str) -> None:
     assert f"`{word}`" in TEXT
 

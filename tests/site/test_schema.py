@@ -66,6 +66,12 @@ def test_the_documented_sites_are_valid() -> None:
         f"devices: {{c: {{{DEVICE}, lease: {{/Mode: {{time: 60, safe: release}}}}}}}}\n",
         f"devices: {{c: {{{DEVICE}}}}}\nserve:\n  - {{unit: 21, map: bluesmart_charger, device: c}}\n",
         "log: {level: '${LEVEL:-info}'}\n",
+        f"devices: {{a: {{{DEVICE}}}, b: {{{DEVICE}1}}}}\nlinks:\n"
+        "  - {from: 'a:/X', to: 'b:/X', factor: 2}\n  - {from: ['a:/X', 'a:/Y'], to: ['b:/Z', 'b:/Y']}\n",
+        f"devices: {{a: {{{DEVICE}}}}}\nautomations:\n"
+        "  - surplus_charging: {grid_power: 'a:/X', charger: a, safe: off, yield: 2 h}\n",
+        f"devices: {{a: {{{DEVICE}}}, b: {{{DEVICE}1}}}}\nautomations:\n"
+        "  - surplus_charging: {grid_power: ['a:/X', 'b:/X'], charger: [{device: a, efficiency: 0.8}, b], safe: 3.5}\n",
     ],
 )
 def test_what_check_takes_is_valid(tmp_path: Path, text: str) -> None:
@@ -102,6 +108,10 @@ def test_a_key_from_a_file_is_valid(tmp_path: Path) -> None:
         ("log: {level: loud}\n", "level"),
         ("access: {write: 10.0.0.1}\n", "write"),
         ("serve: [{unit: 21, map: bluesmart_charger}]\n", "device"),
+        ("links: [{from: a, to: 'b:/X'}]\n", "from"),
+        ("links: [{from: 'a:/X', too: 'b:/X'}]\n", "too"),
+        ("automations: [{surplus_charging: {grid_power: 'a:/X', charger: a, intervall: 3}}]\n", "intervall"),
+        ("automations: [{surplus_charging: {grid_power: 'a:/X', charger: a, safe: never}}]\n", "safe"),
     ],
 )
 def test_common_slips_are_found_in_their_place(tmp_path: Path, text: str, where: str) -> None:

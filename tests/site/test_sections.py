@@ -18,12 +18,9 @@ DEVICE_KEYS = "adapter, lease, map, port, product, resume_within, safe, serial, 
 REFUSED = [
     ("- 1", ["1:1: found a list, expected a mapping such as 'devices: ..'"]),
     ("devixes: {}", [
-        "1:1: found the unknown key 'devixes', expected one of access, devices, include, listeners, log, mdns, "
-        "outlets, serve, site, state, timezone, did you mean 'devices'?"
+        "1:1: found the unknown key 'devixes', expected one of access, automations, devices, include, links, "
+        "listeners, log, mdns, outlets, serve, site, state, timezone, did you mean 'devices'?"
     ]),
-    ("links: [{from: '${NOT_SET}', to: x}]", ["1:1: 'links' is not available in this version, remove it"]),
-    ("automations: {password_file: nowhere}", ["1:1: 'automations' is not available in this version, remove it"]),
-    ("automations: 3", ["1:1: 'automations' is not available in this version, remove it"]),
     ("site: [a]", ["1:7: found a list, expected text"]),
     ("timezone: Europe/Stokholm", [
         "1:11: found 'Europe/Stokholm', expected a time zone such as Europe/Stockholm, "
