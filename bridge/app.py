@@ -12,6 +12,7 @@ from functools import partial
 from bridge.adapters.base import Adapter, DeviceOptions, Family
 from bridge.adapters.line import LineFault, SerialSettings, open_line
 from bridge.adapters.reconnect import RETRY_CAP_S, RETRY_FIRST_S, Backoff, supervise
+from bridge.control.automation import SurplusCharging
 from bridge.datastore.clock import Clock, SystemClock
 from bridge.datastore.device import Device
 from bridge.datastore.points import GroupSpec
@@ -19,8 +20,8 @@ from bridge.datastore.spec import PointSpec
 from bridge.datastore.state import StateStore
 from bridge.datastore.store import Datastore
 from bridge.datastore.values import Identity, LinkState
-from bridge.outlets.audit import Audit
-from bridge.outlets.door import Door
+from bridge.outlets.metrics_figures import ListenerFigures
+from bridge.outside import Outside
 from bridge.reception import Reception
 from bridge.register_maps.bridge_unit import BridgeUnit
 from bridge.register_maps.catalogue import Catalogue
@@ -33,14 +34,16 @@ from bridge.server.listener import TcpListener
 from bridge.server.listening import Listener
 from bridge.server.mdns import MODBUS, Announcer, Service
 from bridge.server.rtu_line import RtuListener, SerialPort
-from bridge.server.terms import Terms, TurnedAway
+from bridge.server.terms import Terms
 from bridge.server.tls import TlsFiles
 from bridge.server.udp import UdpListener
 from bridge.server.units import BRIDGE_UNIT, Units
+from bridge.service.signs import Signs
 from bridge.site import models
 from bridge.site.loader import SiteLoad
 from bridge.site.maps import is_file_name
 from bridge.site.models import ServedUnit, Site
+from bridge.wiring import automations_of, links_of
 
 _log = logging.getLogger(__name__)
 
@@ -80,14 +83,15 @@ class House:
         self.datastore = Datastore(self.clock, self.state)
         self.counters = Counters()
         self.listeners: list[Listener] = []
-        self._audit = self._make_audit() if keep_state else None
-        self._door: Door | None = None
+        self._outside: Outside | None = None
+        self._signs = Signs(self.clock)
         self._keep_state = keep_state
         self._families = families
         self._wanted = load.units
         self._catalogue = Catalogue()
         self._maps: dict[str, RegisterMap] = {}
         self._adapters: dict[str, Adapter] = {}
+        self._automations: Mapping[str, SurplusCharging] = {}
         self._units: dict[str, Units] = {}
         self._images: dict[tuple[str, int], UnitImage] = {}
         self._own_units: dict[str, BridgeUnit] = {}
@@ -102,9 +106,9 @@ class House:
         """
         await asyncio.to_thread(self.state.open)
         try:
-            if self._audit is not None:
-                self._audit.start()
             await self._furnish()
+            if self._outside is not None:
+                await self._outside.start()
             async with asyncio.TaskGroup() as group:
                 for listener in self.listeners:
                     await listener.start()
@@ -113,23 +117,29 @@ class House:
                 group.create_task(self._access.run(), name="access")
                 if self.site.mdns:
                     group.create_task(Announcer(self._services(), self.clock).run(), name="mdns")
+                if self.site.links:
+                    group.create_task(supervise("links", self.clock, self._links.run), name="links")
+                for name, automation in self._automations.items():
+                    group.create_task(self._keep(self.datastore.devices[name], automation), name=name)
                 for name, adapter in self._adapters.items():
                     group.create_task(self._keep(self.datastore.devices[name], adapter), name=name)
-                self._door = await self._open_door()
+                if self._outside is not None:
+                    await self._outside.open()
+                group.create_task(self._signs.run(self._serving), name="signs of life")
                 started()
+                self._signs.ready()
                 try:
                     await asyncio.Event().wait()
                 finally:
+                    self._signs.stopping()
                     await self._leave()
         finally:
-            if self._door is not None:
-                await self._door.close()
             for listener in self.listeners:
                 await listener.stop()
             for task in self._building:
                 task.cancel()
-            if self._audit is not None:
-                await asyncio.to_thread(self._audit.close)
+            if self._outside is not None:
+                await self._outside.stop()
             await asyncio.to_thread(self.state.close)
 
     # -- building ----------------------------------------------------------------------------------
@@ -138,14 +148,18 @@ class House:
         own = self.datastore.add(BRIDGE)
         own.declare((*SPECS, _UPTIME), (GROUP, _OWN_GROUP), ())
         own.set_link(LinkState.ONLINE)
+        if self._keep_state:
+            self._outside = self._make_outside(own)
         for name, options in self.site.devices.items():
             device = self.datastore.add(
                 name, options.wear.limits(), options.leases(), resume_within_s=options.resume_within
             )
             self._adapters[name] = self._families[options.adapter].make(
-                device, self._with_map_path(options), self.clock
+                device, self._completed(options), self.clock
             )
             device.learnt.connect(self._learnt)
+        self._automations = automations_of(self.site, self.datastore)
+        self._links = links_of(self.site, self.datastore)
         wanted_maps = (self._map_of(wanted) for wanted in self._wanted)
         for map_name in {_BRIDGE_MAP, *(found for found in wanted_maps if found is not None)}:
             self._maps[map_name] = await self._load(map_name)
@@ -161,7 +175,8 @@ class House:
                 write=listen.write,
                 reply_within_s=listen.reply_within,
             )
-            terms.turned_away.connect(self._turned_away)
+            if self._outside is not None:
+                terms.turned_away.connect(self._outside.turned_away)
             self.listeners.append(self._listener(listen, terms))
             if listen.serves(BRIDGE_UNIT):
                 own_unit = BridgeUnit(self._maps[_BRIDGE_MAP], own, self.clock)
@@ -170,27 +185,22 @@ class House:
         for wanted in self._wanted:
             self._serve(wanted)
 
-    def _make_audit(self) -> Audit | None:
-        wanted = self.site.outlets.audit
-        if wanted is None:
-            return None
-        audit = Audit(wanted.path(self.site.state), wanted.size, wanted.keep, self.clock)
-        self.datastore.attempted.connect(audit.wrote)
-        return audit
+    def _serving(self) -> bool:
+        return all(listener.serving for listener in self.listeners)
 
-    async def _open_door(self) -> Door | None:
-        """Let people on this machine in, where the bridge has a directory of its own for that."""
-        if not self._keep_state:
-            return None
-        reception = Reception(self.datastore, self._adapters)
-        witness = self._audit.operated if self._audit is not None else lambda *_: None
-        door = Door(self.site.state, reception.find, witness)
-        await door.open()
-        return door
+    def _figures(self) -> Iterator[ListenerFigures]:
+        """Yield what each listener has to tell: its peers, and the units it serves."""
+        for listen, listener in zip(self.site.listeners, self.listeners, strict=True):
+            units = tuple(
+                (wanted.unit, wanted.device, self._map_of(wanted) or "")
+                for wanted in self._wanted
+                if wanted.listener == listen.url
+            )
+            yield ListenerFigures(listener.terms.name, listener.serving, listener.peers, units)
 
-    def _turned_away(self, event: TurnedAway) -> None:
-        if self._audit is not None:
-            self._audit.turned_away(event.listener, str(event.peer), event.times, event.reason)
+    def _make_outside(self, own: Device) -> Outside:
+        reception = Reception(self.datastore, self._adapters, self.listeners)
+        return Outside(self.site, self.datastore, own, reception.find, self._serving, self._figures)
 
     def _serve(self, wanted: ServedUnit) -> None:
         """Put a unit on its listener: its image where its map is known, else its status block alone."""
@@ -210,11 +220,14 @@ class House:
             self._images[self._key(wanted)] = image
         self._units[wanted.listener].put(wanted.unit, image, wanted.reply_within)
 
-    def _with_map_path(self, options: DeviceOptions) -> DeviceOptions:
-        """Lead a map beside the site file to where that lies, for adapters that poll by it."""
-        if options.map is None or not is_file_name(options.map):
-            return options
-        return options.model_copy(update={"map": str(self.site.directory.absolute() / options.map)})
+    def _completed(self, options: DeviceOptions) -> DeviceOptions:
+        """Tell a device what the site says for all: where a map beside the site file lies, the time zone."""
+        update: dict[str, object] = {}
+        if options.map is not None and is_file_name(options.map):
+            update["map"] = str(self.site.directory.absolute() / options.map)
+        if getattr(options, "timezone", "") is None and self.site.timezone is not None:
+            update["timezone"] = self.site.timezone
+        return options.model_copy(update=update) if update else options
 
     @staticmethod
     def _key(wanted: ServedUnit) -> tuple[str, int]:
@@ -306,7 +319,7 @@ class House:
 
     # -- living ------------------------------------------------------------------------------------
 
-    async def _keep(self, device: Device, adapter: Adapter) -> None:
+    async def _keep(self, device: Device, adapter: Adapter | SurplusCharging) -> None:
         """Run one device for ever: its session and, beside it, its commands and set-points."""
 
         async def live() -> None:

@@ -24,7 +24,12 @@ COMMANDS = {
     "demo": Entry("bridge.cli.demo:demo", "Try the bridge with simulated equipment."),
     "check": Entry("bridge.cli.check:check", "Check a site file and show what it would serve."),
     "run": Entry("bridge.cli.run:run", "Serve the devices of a site file."),
+    "discover": Entry("bridge.cli.discover:discover", "Find equipment, and write a site file for it."),
+    "probe": Entry("bridge.cli.probe:probe", "Say what is on a serial port."),
     "status": Entry("bridge.cli.status:status", "Show how all units of a running bridge fare."),
+    "doctor": Entry("bridge.cli.doctor:doctor", "Look for what is wrong on this machine, and say its cure."),
+    "log": Entry("bridge.cli.log:log", "Show or set how much a running bridge logs."),
+    "health": Entry("bridge.cli.health:health", "Say whether the bridge on this machine serves."),
     "read": Entry("bridge.cli.read:read", "Read values of a device once."),
     "watch": Entry("bridge.cli.read:watch", "Read values of a device again and again."),
     "write": Entry("bridge.cli.write:write", "Write one value and say what became of it."),
@@ -32,6 +37,9 @@ COMMANDS = {
     "cerbo-check": Entry(
         "bridge.cli.cerbo_check:cerbo_check", "Say what a Victron GX makes of a running bridge."
     ),
+    "service": Entry("bridge.cli.service:service", "Install the bridge as a service of the system."),
+    "pair": Entry("bridge.cli.pair:pair", "Pair micro-inverters with a running bridge."),
+    "radio": Entry("bridge.cli.radio:radio", "Look after the zigbee radio of a running bridge."),
     "simulate": Entry("bridge.cli.simulate:simulate", "Play a device on a pseudo-terminal."),
     "trace": Entry("bridge.cli.trace:trace", "Record and replay the bytes of a line."),
 }

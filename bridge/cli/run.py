@@ -22,6 +22,12 @@ def run(site: Path) -> None:
 
     Devices may be absent at the start and come and go. The log goes to standard error.
     """
+    if not site.exists():
+        raise BadFile(
+            f"{site}: found no site file: write one, which begins with `devices:` (docs/site-file.md; "
+            "`inverter-bridge demo` needs none). In a container mount it: "
+            "-v ./site.yaml:/etc/inverter-bridge/site.yaml:ro"
+        )
     load = load_checked(site)
     if load.site is None:
         raise BadFile(f"{site} is not a good site file:\n{explained(load.problems)}")

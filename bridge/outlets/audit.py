@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.datastore.clock import Clock
-from bridge.datastore.values import Value, WriteAttempt
+from bridge.datastore.values import Outcome, Value, WriteAttempt
 from bridge.outlets.line_file import LineFile
 from bridge.outlets.line_writer import LineWriter
 
@@ -40,7 +40,13 @@ class Audit:
         self._writer.close()
 
     def wrote(self, attempt: WriteAttempt) -> None:
-        """Take down the end of an attempt to write."""
+        """Take down the end of an attempt to write.
+
+        What a link carries and its target takes is left out: it comes every second, and would push out of
+        the file what people and programs have done.
+        """
+        if attempt.origin.kind == "link" and attempt.outcome is Outcome.CONFIRMED:
+            return
         self._writer.put(
             _line(
                 {

@@ -43,7 +43,7 @@ def test_taken(tmp_path: Path, written: str, outlet: AuditOutlet | None) -> None
     [
         ("[audit]", ["1:10: found a list, expected a mapping"]),
         ("{audit: true}", ["1:18: found the boolean true, expected a mapping"]),
-        ("{audti: {}}", ["1:11: found the unknown key 'audti', expected audit, did you mean 'audit'?"]),
+        ("{audti: {}}", ["1:11: found the unknown key 'audti', expected one of audit, metrics, did you mean 'audit'?"]),
         ("{web: {listen: x}}", ["1:11: outlet 'web' is not available in this version, remove it"]),
         ("{audit: {file: audit.db}}", [f"1:25: found the text 'audit.db', {FILE}"]),
         ("{audit: {file: ''}}", [f"1:25: found the text '', {FILE}"]),

@@ -68,7 +68,9 @@ def test_the_last_stage_runs_a_site_without_being_root() -> None:
     assert f"install -d -o {user} -g {user} -m 0700 {STATE}" in made
     words = [word for word, _ in last]
     assert "RUN" not in words[words.index("USER") :]
-    assert json.loads(arguments(last, "ENTRYPOINT")[0]) == ["inverter-bridge"]
+    assert json.loads(arguments(last, "ENTRYPOINT")[0]) == ["tini", "--", "inverter-bridge"]
+    assert " tini " in made
+    assert arguments(last, "HEALTHCHECK")[0].endswith('CMD ["inverter-bridge", "health"]')
     assert json.loads(arguments(last, "CMD")[0]) == ["run", SITE]
     assert arguments(last, "VOLUME") == [STATE]
     assert f"STATE_DIRECTORY={STATE}" in arguments(last, "ENV")[0]
@@ -83,6 +85,7 @@ def test_compose_runs_it_on_the_machines_network_with_little_right() -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["cap_add"] == ["NET_BIND_SERVICE"]
     assert not service.get("privileged")
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
     assert "user" not in service  # the image's own
     mounts = dict(mount.split(":", 1) for mount in service["volumes"])
     assert mounts["./site.yaml"] == f"{SITE}:ro"

@@ -29,6 +29,7 @@ PLANTED = [
     ("families-apart", "adapters/vedirect/options.py", "import bridge.adapters.other.codec"),
     ("families-found", "site/__init__.py", "import bridge.adapters.vedirect.options"),
     ("server-alone", "server/__init__.py", "import bridge.adapters.base"),
+    ("control-alone", "control/__init__.py", "import bridge.site.models"),
     ("outlets-listen", "outlets/__init__.py", "import bridge.server.terms"),
     ("site-checks", "site/__init__.py", "import bridge.datastore.values"),
 ]
@@ -82,7 +83,7 @@ def test_every_contract_has_a_planted_import() -> None:
 
 
 def test_every_family_is_named_in_the_contracts() -> None:
-    families = {f"bridge.adapters.{p.parent.name}" for p in (ROOT / "bridge/adapters").glob("*/__init__.py")}
+    families = {f"bridge.adapters.{p.parent.name}" for p in (ROOT / "bridge/adapters").glob("*/adapter.py")}
     by_id = {contract["id"]: contract for contract in CONTRACTS}
     assert families == set(by_id["families-apart"]["modules"])
     assert families == set(by_id["families-found"]["protected_modules"])
