@@ -16,7 +16,8 @@ LISTENER = "127.0.0.1:5020"
 class SimulatedDevice:
     """One device of the demonstration: its line in the site file, and the simulator that plays it.
 
-    serial: what the simulator shows, "" where it shows none. options: further keys of the site file.
+    serial: what the simulator shows, "" where it shows none. options: further keys of the site file, in
+    which `channel` instead of `port` names the simulator of a CAN device.
     """
 
     name: str
@@ -26,11 +27,12 @@ class SimulatedDevice:
     product: str
     serial: str
     options: str = ""
+    key: str = "port"
 
     def site_line(self, link: Path) -> str:
         """Return the device's line of the site file."""
         further = f", {self.options}" if self.options else ""
-        return f'  {self.name}: {{adapter: {self.family}, port: "{link}", unit: {self.unit}{further}}}'
+        return f'  {self.name}: {{adapter: {self.family}, {self.key}: "{link}", unit: {self.unit}{further}}}'
 
     def simulate(self, link: Path) -> list[str]:
         """Return the command that plays it."""
@@ -41,6 +43,14 @@ class SimulatedDevice:
         ]
 
 
+_SLCAN = "interface: slcan, dialect: pylontech"
+_PACK = "battery: {cells: 16, chemistry: lfp, capacity: 200}"
+_ROOF = (
+    "ecu_id: D8A3011B9780, always_day: true, poll: 12 s, serial: SIMROOF, inverters: ["
+    '{serial: "408000158215", model: yc600, address: 0x103A}, '
+    '{serial: "802000018915", model: qs1, address: 0x2A3D}, '
+    '{serial: "703000017664", model: ds3, address: 0x7C3A}]'
+)
 DEVICES = (
     SimulatedDevice("multi", 10, "vebus", "vebus_mk3", "", "SIM1"),
     SimulatedDevice("charger", 20, "bluesmart_charger", "vedirect", "ac_charger", "SIM2230A334"),
@@ -48,6 +58,13 @@ DEVICES = (
     SimulatedDevice("solar", 22, "bluesolar_mppt", "vedirect", "solar_charger", "SIM1942A053"),
     SimulatedDevice("inverter", 23, "phoenix_inverter", "vedirect", "inverter", "SIM2117A2E2"),
     SimulatedDevice("dcdc", 24, "orion_dcdc", "vedirect", "dcdc", "SIM2433A3F0"),
+    SimulatedDevice(
+        "pack", 30, "can_battery", "can_battery", "pylontech", "SIM30", f"{_SLCAN}, serial: SIM30", "channel"
+    ),
+    SimulatedDevice("bms", 31, "can_bms", "can_bms", "", "", f"{_SLCAN}, {_PACK}, serial: SIM31", "channel"),
+    SimulatedDevice(
+        "island", 32, "sunny_island", "sunny_island", "", "", "interface: slcan, serial: SIMISLAND", "channel"
+    ),
     SimulatedDevice(
         "wagon",
         42,
@@ -57,7 +74,13 @@ DEVICES = (
         "",
         "map: series607, baudrate: 38400, remote_unit: 42, serial: SIMWAG",
     ),
+    SimulatedDevice("roof", 50, "apsystems_roof", "apsystems", "", "", _ROOF),
 )
+#: The battery's values go to the BMS, which only shows what it would tell an inverter.
+LINKS = (
+    "/Dc/0/Voltage", "/Dc/0/Current", "/Dc/0/Temperature", "/Soc", "/Soh", "/Info/MaxChargeVoltage",
+    "/Info/MaxChargeCurrent", "/Info/MaxDischargeCurrent",
+)  # fmt: skip
 
 
 def demo_units() -> tuple[ServedUnit, ...]:
@@ -74,6 +97,8 @@ def site_text(folder: Path) -> str:
         f'  - {{tcp: "{LISTENER}", name: demo}}',
         "devices:",
         *(device.site_line(folder / device.name) for device in DEVICES),
+        "links:",
+        *(f'  - {{from: "pack:{path}", to: "bms:{path}"}}' for path in LINKS),
     ]
     return "\n".join(lines) + "\n"
 

@@ -6,6 +6,8 @@ Paths and meanings are those of Victron's D-Bus API where it has them
 
 import re
 
+from bridge.register_maps.document_words_can import RULES
+
 #: The first rule that matches a whole path wins; `{1}` is its first group.
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), words)
@@ -184,12 +186,20 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"/Link/SetPoints", "set-points that are held or leased now"),
     )
 )
+_FURTHER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), words) for pattern, words in RULES
+)
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
+#: Parts of a device that are numbered, each with points of its own.
+_NUMBERED = re.compile(r"/(Inverter|Panel|Charger)s/(\d+)(/.+)")
 
 
 def words_of(path: str) -> str:
     """Return what a point means, empty where nothing is known."""
-    for pattern, words in _RULES:
+    if numbered := _NUMBERED.fullmatch(path):
+        what, number, rest = numbered.groups()
+        return f"{what.lower()} {number}: {words_of(rest)}"
+    for pattern, words in (*_RULES, *_FURTHER):
         if found := pattern.fullmatch(path):
             return words.format("", *(_part(part) for part in found.groups(default=""))).rstrip()
     return ""

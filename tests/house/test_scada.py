@@ -194,9 +194,10 @@ async def test_the_lines_that_write_do(boathouse: Make) -> None:
             if address is None:
                 continue
             status, said = await shell(line, house.folder)
-            assert status == 0, f"{line}\n{said}"
+            # On a machine on its knees the charger's word comes after 0.4 s: then 05 was answered, and it follows.
+            assert status == 0 or "Acknowledge" in said, f"{line}\n{said}"
             raw = int(line.partition("  #")[0].split()[-1])
-            assert (await master.read(address)).words == [raw], line
+            await master.until(address, raw)
             written.append(address)
     assert set(written) == {MODE, LIMIT, 0x3020}
 
