@@ -1,17 +1,61 @@
 """`python -m benchmarks`: every row there is so far, as tables and as one line of JSON.
 
-Exit status 1 only where replies of the bridge were lost, doubled or wrong, or where hostile clients left
+Exit status 1 only where replies of the bridge were lost, doubled, wrong or missed, or where hostile clients left
 descriptors open; figures are told, not judged.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks import hostile, memory, throughput, waiting
+from benchmarks import can_period, hostile, many_units, memory, throughput, waiting
 
-PARTS = ("throughput", "waiting", "memory", "hostile")
+#: Length of the runs of parts that watch a clock of their own, in seconds.
+_CAN_S, _UNITS_S = 20.0, 60
+
+#: Measures a part; returns its rows, how they are shown, and the exit status.
+Part = Callable[[argparse.Namespace], tuple[Any, Any, int]]
+
+
+def _throughput(chosen: argparse.Namespace) -> tuple[Any, Any, int]:
+    runs = throughput.measure(chosen.rounds, chosen.seconds)
+    return throughput.rows(runs), throughput.COLUMNS, throughput.told_wrong(runs)
+
+
+def _waiting(chosen: argparse.Namespace) -> tuple[Any, Any, int]:
+    # A p99 of paced clients needs as many requests as an unpaced run has in less time.
+    rows, runs = waiting.measure(chosen.rounds, max(1.0, 2 * chosen.seconds))
+    return rows, waiting.COLUMNS, throughput.told_wrong(runs)
+
+
+def _memory(_: argparse.Namespace) -> tuple[Any, Any, int]:
+    return memory.measure(), memory.COLUMNS, 0
+
+
+def _hostile(chosen: argparse.Namespace) -> tuple[Any, Any, int]:
+    rows = hostile.measure(min(chosen.rounds, 3))
+    return rows, hostile.COLUMNS, hostile.told_wrong(rows)
+
+
+def _units(_: argparse.Namespace) -> tuple[Any, Any, int]:
+    found = many_units.measure(_UNITS_S)
+    return [found], None, int(bool(found["clients"]["missed"] or found["meters"]["missed"]))
+
+
+def _can(_: argparse.Namespace) -> tuple[Any, Any, int]:
+    return can_period.measure(_CAN_S, "sma"), can_period.COLUMNS, 0
+
+
+PARTS: Mapping[str, Part] = {
+    "throughput": _throughput,
+    "waiting": _waiting,
+    "memory": _memory,
+    "hostile": _hostile,
+    "units": _units,
+    "can": _can,
+}
 
 
 def main() -> int:
@@ -21,32 +65,16 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON only")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given again")
     chosen = parser.parse_args()
-    wanted = chosen.only or PARTS
     found: dict[str, Any] = {}
     status = 0
-
-    def show(part: str, columns: Any) -> None:
-        if not chosen.json:
-            throughput.show(found[part], columns)
+    for name in chosen.only or PARTS:
+        found[name], columns, worst = PARTS[name](chosen)
+        status |= worst
+        if not chosen.json and columns is not None:
+            throughput.show(found[name], columns)
             print()
-
-    if "throughput" in wanted:
-        runs = throughput.measure(chosen.rounds, chosen.seconds)
-        found["throughput"] = throughput.rows(runs)
-        status |= throughput.told_wrong(runs)
-        show("throughput", throughput.COLUMNS)
-    if "waiting" in wanted:
-        # A p99 of paced clients needs as many requests as an unpaced run has in less time.
-        found["waiting"], runs = waiting.measure(chosen.rounds, max(1.0, 2 * chosen.seconds))
-        status |= throughput.told_wrong(runs)
-        show("waiting", waiting.COLUMNS)
-    if "memory" in wanted:
-        found["memory"] = memory.measure()
-        show("memory", memory.COLUMNS)
-    if "hostile" in wanted:
-        found["hostile"] = hostile.measure(min(chosen.rounds, 3))
-        status |= hostile.told_wrong(found["hostile"])
-        show("hostile", hostile.COLUMNS)
+        elif not chosen.json:
+            print(name, json.dumps(found[name], indent=2), end="\n\n")
     print(json.dumps(found))
     return status
 
