@@ -52,6 +52,9 @@ class BenchOptions(DeviceOptions):
 class BenchAdapter(Adapter):
     """Confirms at once, or as the path or the option says."""
 
+    #: What is under way stays so: a case that writes the same value later must not meet the end of it.
+    command_deadline_s = 3600.0
+
     def __init__(self, device: Device, options: BenchOptions, clock: Clock) -> None:
         self._device = device
         self._behaviour = options.behaviour

@@ -152,8 +152,8 @@ async def test_a_batch_is_told_by_its_first_change_not_confirmed(plant: Plant, c
     [
         (write(LIMIT, 61), 3, [LIMIT]),
         (write_many(MODE, 4, 61), 3, [MODE, LIMIT]),
-        (write(CONSTANT, 1), 2, [None]),
-        (write(LIMIT, 0xFFFF), 3, [None]),
+        (write(CONSTANT, 1), 2, [CONSTANT]),  # no point is known, the request's own address is
+        (write(LIMIT, 0xFFFF), 3, [LIMIT]),
     ],
 )
 async def test_refused_attempts_are_recorded(

@@ -123,7 +123,7 @@ async def test_unplugged_and_back(monkeypatch: pytest.MonkeyPatch, caplog: pytes
             rig.bus.unplug()
             await rig.until(lambda: rig.device.link is LinkState.PORT_MISSING, 1.0)
             await rig.clock.advance(60)
-        assert set(shown) == {3, None}  # nobody knows whether it is off
+        assert {None} <= set(shown) <= {3, None}  # nobody knows whether it is off
         # one line for the bus, one for the device's link
         assert len([r for r in caplog.records if "fault=" in r.message]) <= 2
         assert rig.value("/Dc/0/Voltage") is None
