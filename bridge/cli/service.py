@@ -39,6 +39,7 @@ def install(site: Path, only_print: bool) -> None:
     _need_root("install")
     for path in (made.program, site):
         _need_readable(path)
+    _say_where_state_is(site)
     if not _user_exists(NAME):
         _run("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", NAME)
         click.echo(f"made the user {NAME}")
@@ -115,6 +116,16 @@ def _check(site: Path) -> None:
     load = load_checked(site)
     if load.site is None:
         raise BadFile(f"{site} is not a good site file, nothing was changed:\n{explained(load.problems)}")
+
+
+def _say_where_state_is(site: Path) -> None:
+    """Commands of people look for the state where the site says it is, and else at their own home."""
+    load = load_checked(site)
+    if load.site is not None and load.site.state != Path(f"/var/lib/{NAME}"):
+        click.echo(
+            f"The service keeps its state in /var/lib/{NAME} unless the site file names another place. So that "
+            f"`pair`, `log` and `doctor` find it too, say in {site}: state: /var/lib/{NAME}"
+        )
 
 
 def _need_root(what: str) -> None:

@@ -1,15 +1,19 @@
-"""`status`: how all units of a running bridge fare, from their status blocks."""
+"""`status`: how all units of a running bridge fare, from their status blocks.
+
+Where the bridge runs on this machine, its local door adds what no register can say.
+"""
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 import click
 
 from bridge.cli.client import BridgeClient, ExceptionReply
-from bridge.cli.target import BRIDGE_UNIT, Target, Unit, find_target, target_options
+from bridge.cli.target import BRIDGE_UNIT, SITE_HERE, Target, Unit, find_target, target_options
+from bridge.cli.told import Told, ask_bridge, counted, link_text
 from bridge.datastore.values import LinkState, Outcome
 from bridge.register_maps.blocks.status import (
     ELSEWHERE,
@@ -23,6 +27,8 @@ from bridge.register_maps.format import Table
 #: Where unit 247 shows the status block of unit N: this much times N, after this address.
 _BLOCK_STRIDE = 16
 _BLOCKS_ADDRESS = 1000
+#: The bridge itself among its devices.
+_OWN_NAME = "bridge"
 
 _LINK_WORDS: Mapping[int, str] = {
     LinkState.STARTING: "starting",
@@ -33,6 +39,9 @@ _LINK_WORDS: Mapping[int, str] = {
     LinkState.WRONG_DEVICE: "wrong device on the port",
     LinkState.NIGHT: "night",
 }
+
+#: Words of a link that are longer stand below the table.
+_WORDS_MAX = 32
 
 _LINK_NAMES = {int(state): state.name.lower() for state in LinkState}
 _OUTCOMES = {int(outcome): outcome for outcome in Outcome}
@@ -96,13 +105,17 @@ async def read_status(client: BridgeClient, unit: int, own_block: bool = True) -
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def status(site: FilePath | None, demo: bool, at: str | None, as_json: bool) -> None:
-    """Show how all units of a running bridge fare: link, age, errors, last write, wear budget, set-points."""
+    """Show how all units of a running bridge fare: link, age, errors, last write, wear budget, set-points.
+
+    Run on the bridge's own machine it also shows who is connected, devices without a unit, and log levels.
+    """
     target = find_target(site, demo, at)
     found = asyncio.run(_all(target))
+    told = Told() if demo or at else ask_bridge(site or SITE_HERE)
     if as_json:
-        click.echo(json.dumps([_as_json(unit, block) for unit, block in found], indent=2))
+        click.echo(json.dumps([_as_json(unit, block, told) for unit, block in found], indent=2))
     else:
-        click.echo(_as_table(found))
+        click.echo(_as_text(found, told))
 
 
 async def _all(target: Target) -> list[tuple[Unit, UnitStatus | None]]:
@@ -114,7 +127,7 @@ async def _all(target: Target) -> list[tuple[Unit, UnitStatus | None]]:
     return found
 
 
-def _as_json(unit: Unit, block: UnitStatus | None) -> Mapping[str, object]:
+def _as_json(unit: Unit, block: UnitStatus | None, told: Told) -> Mapping[str, object]:
     shown: dict[str, object] = {"unit": unit.unit, "device": unit.device, "map": unit.map, "link": None}
     if block is not None:
         shown |= {
@@ -129,27 +142,46 @@ def _as_json(unit: Unit, block: UnitStatus | None) -> Mapping[str, object]:
             "wear_left": block.wear_left,
             "set_points": block.set_points,
         }
+    if unit.device in told.devices:
+        shown |= {"words": told.words(unit.device), "log": told.level(unit.device)}
+    if unit.unit == BRIDGE_UNIT and told.devices:
+        shown |= {"listeners": told.listeners, "devices": list(told.devices.values())}
     return shown
 
 
 _HEADINGS = ("unit", "device", "link", "age", "errors", "uptime", "last write", "writes left", "set-points")
 
 
-def _as_table(found: list[tuple[Unit, UnitStatus | None]]) -> str:
-    rows = [_HEADINGS, *(_row(unit, block) for unit, block in found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def _as_text(found: list[tuple[Unit, UnitStatus | None]], told: Told) -> str:
+    served = {unit.device for unit, _ in found}
+    sources = [step for name, step in told.devices.items() if name not in served]
+    rows = [*(_row(unit, block, told) for unit, block in found), *map(_source_row, sources)]
+    parts = [_table((_HEADINGS, *rows))]
+    notes = [f"{name}: {told.words(name)}" for name in told.devices if len(told.words(name)) > _WORDS_MAX]
+    parts += ["\n".join(notes)] if notes else []
+    if told.listeners:
+        listeners = ((str(step["listener"]), counted(step["peers"])) for step in told.listeners)
+        parts += [_table((("listener", "connections by address"), *listeners)), f"log: {_levels(told)}"]
+    return "\n\n".join(parts)
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    lines = list(rows)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in lines
     )
 
 
-def _row(unit: Unit, block: UnitStatus | None) -> tuple[str, ...]:
+def _row(unit: Unit, block: UnitStatus | None, told: Told) -> tuple[str, ...]:
     if block is None:
         return (str(unit.unit), unit.device, "not served by this bridge", *("-" for _ in _HEADINGS[3:]))
+    words = _short(told.words(unit.device))
     return (
         str(unit.unit),
         unit.device,
-        block.link_words,
+        link_text(_LINK_NAMES.get(block.link, ""), words) if words else block.link_words,
         "never" if block.age_s is None else f"{block.age_s} s",
         str(block.errors),
         _duration(block.uptime_s),
@@ -157,6 +189,38 @@ def _row(unit: Unit, block: UnitStatus | None) -> tuple[str, ...]:
         str(block.wear_left),
         str(block.set_points),
     )
+
+
+def _source_row(step: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the row of a device that no unit serves."""
+    age, uptime = step["age_s"], step["uptime_s"]
+    return (
+        "-",
+        str(step["device"]),
+        link_text(str(step["link"]).replace("_", " "), _short(str(step["words"] or ""))),
+        f"{age:.0f} s" if isinstance(age, int | float) else "never",
+        str(step["errors"]),
+        _duration(int(uptime)) if isinstance(uptime, int | float) else "-",
+        "-",
+        str(step["wear_left"]),
+        str(step["set_points"]),
+    )
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _WORDS_MAX else "see below"
+
+
+def _levels(told: Told) -> str:
+    """Return the level of the log, and the devices that have another."""
+    general = told.level(_OWN_NAME)
+    return ", ".join((general, *_other_levels(told, general)))
+
+
+def _other_levels(told: Told, general: str) -> Iterator[str]:
+    for name in told.devices:
+        if told.level(name) != general:
+            yield f"{name} {told.level(name)}"
 
 
 def _duration(seconds: int) -> str:

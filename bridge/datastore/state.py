@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from bridge.datastore.state_file import FILE_NAME, SCHEMA_VERSION, Place, StateError, StateFile, read_saved
+from bridge.datastore.state_file import FILE_NAME, Place, StateFile, read_saved
+from bridge.datastore.state_schema import SCHEMA_VERSION, StateError
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +67,9 @@ class StateStore:
     def open(self) -> None:
         """Create the directory (mode 0700), lock it, load it, start the writer. Blocks: call it at the start.
 
-        A damaged file is put aside under a new name and the state begins empty. Raises StateError
-        when the directory cannot be used or another bridge uses it.
+        A damaged file is put aside under a new name and the state begins empty; one of an older version is
+        copied and brought up to this one. Raises StateError when the directory cannot be used, another
+        bridge uses it, or a newer version wrote it.
         """
         if self.directory is None:
             return

@@ -9,29 +9,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from bridge.datastore.state_schema import migrate, refuse_newer
+
 _log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
 FILE_NAME = "state.sqlite"
-
-_TABLE = "CREATE TABLE IF NOT EXISTS state (scope TEXT, key TEXT, value TEXT, PRIMARY KEY (scope, key))"
 
 #: Scope and key of a value.
 Place = tuple[str, str]
-
-
-class StateError(Exception):
-    """The state cannot be used; the text says what was found and what to do."""
 
 
 class StateFile:
     """An open state file. Made on one thread, then used on one other: the writer's."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file; a damaged one is put aside under a new name.
+        """Open or create the file; a damaged one is put aside under a new name, an older one brought up.
 
-        Raises StateError for a file of a newer version, sqlite3.Error or OSError for one that cannot be
-        used.
+        Raises StateError for a file of a newer version and for one that cannot be brought up to this one,
+        sqlite3.Error or OSError for one that cannot be used.
         """
         self.path = path
         try:
@@ -65,13 +60,16 @@ class StateFile:
 
 
 def read_saved(directory: Path, scope: str, key: str) -> object:
-    """Read one saved value without locking, also while a bridge runs; None when there is none."""
+    """Read one saved value without locking, also while a bridge runs; None when there is none to be seen."""
     path = directory / FILE_NAME
-    if not path.is_file():
-        return None
     modes = ["mode=ro"]
-    if not path.with_name(f"{FILE_NAME}-wal").exists():
-        modes.append("immutable=1")  # closed well, in a directory this user may not write
+    try:
+        if not path.is_file():
+            return None
+        if not path.with_name(f"{FILE_NAME}-wal").exists():
+            modes.append("immutable=1")  # closed well, in a directory this user may not write
+    except OSError:  # the directory of a service, closed to this user
+        return None
     for mode in modes:
         with contextlib.suppress(sqlite3.Error, ValueError):
             uri = f"file:{quote(str(path.absolute()))}?{mode}"
@@ -85,22 +83,15 @@ def read_saved(directory: Path, scope: str, key: str) -> object:
 
 
 def _opened(path: Path) -> tuple[sqlite3.Connection, dict[Place, str]]:
+    refuse_newer(path)
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise StateError(
-                f"{path} was written by a newer version: found schema {version}, expected at most "
-                f"{SCHEMA_VERSION}: run that version, or give this one another `state:` directory"
-            )
         (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if sound != "ok":
             raise sqlite3.DatabaseError(sound)
-        if version < SCHEMA_VERSION:
-            database.execute(_TABLE)
-            database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        migrate(database, path)
         texts: dict[Place, str] = {}
         for scope, key, text in database.execute("SELECT scope, key, value FROM state"):
             try:
