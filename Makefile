@@ -11,7 +11,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 # Handed to the command behind a target, as in: make test ARGS="-k wear"
 ARGS ?=
 
-.PHONY: help demo test lint types contracts docs bench soak clean
+.PHONY: help demo test lint types contracts docs site bench soak clean
 
 help:
 	@echo 'make demo       simulated equipment behind a real bridge on 127.0.0.1:5020'
@@ -20,6 +20,7 @@ help:
 	@echo 'make types      mypy, strict'
 	@echo 'make contracts  which room may import which'
 	@echo 'make docs       docs/registers and docs/schema anew, from the maps and the models'
+	@echo 'make site       the documents as a site, in build/site'
 	@echo 'make bench      throughput, waiting, memory, hostile clients, against other servers'
 	@echo 'make soak       ten minutes of a storm on simulated lines (ARGS="--minutes 60 --seed 7")'
 	@echo 'make clean      remove everything the other targets made'
@@ -52,6 +53,9 @@ docs: $(VENV)/.installed
 	@rm -rf docs/registers docs/schema
 	@mv docs/registers.new docs/registers
 	@mv docs/schema.new docs/schema
+
+site: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 bench: $(VENV)/.installed-dev
 	$(RUN) -m benchmarks $(ARGS)
