@@ -123,15 +123,15 @@ def _say_where_state_is(site: Path) -> None:
     load = load_checked(site)
     if load.site is not None and load.site.state != Path(f"/var/lib/{NAME}"):
         click.echo(
-            f"The service keeps its state in /var/lib/{NAME} unless the site file names another place. So that "
-            f"`pair`, `log` and `doctor` find it too, say in {site}: state: /var/lib/{NAME}"
+            f"the service keeps its state in /var/lib/{NAME} unless the site file names another place: so "
+            f"that `pair`, `log` and `doctor` find it too, say in {site}: state: /var/lib/{NAME}"
         )
 
 
 def _need_root(what: str) -> None:
     if shutil.which("systemctl") is None:
         raise CommandFailed(
-            "this system has no systemd (no systemctl): start `inverter-bridge run SITE` by its own means, "
+            "this system has no systemd (no systemctl): start `inverter-bridge run SITE` by other means, "
             "or use the container"
         )
     if os.geteuid() != 0:
