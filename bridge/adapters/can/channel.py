@@ -2,7 +2,9 @@
 
 The channel keeps its bus open as long as any device needs it, and tells them when it is lost and back. An
 adapter acknowledges nothing, and one with a closed channel or another bit rate looks like a bus on which
-nobody speaks: so a bus that stays quiet is said to be so, and opened anew from time to time.
+nobody speaks: so a bus that stays quiet is said to be so, and opened anew from time to time. Where nobody
+was heard yet while the adapter takes what is sent, the far end may be one that only listens: opening anew
+costs it frames, hence is done seldom.
 """
 
 import asyncio
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 #: Batteries and inverters speak every second: this long without a frame is worth a line in the log, and a
 #: new start of the adapter, which may have been switched off and on in the meantime.
 QUIET_S = 10.0
-#: Pauses between such starts grow up to this.
+#: Pauses between such starts grow up to this, and begin with it where a far end may only listen.
 _QUIET_CAP_S = 60.0
 #: How long a frame of our own may take to come back where a bus echoes them.
 _ECHO_WITHIN_S = 1.0
@@ -83,6 +85,7 @@ class Channel:
         self._clock = clock
         self._line: BusLine | None = None
         self._opened_at = 0.0
+        self._sent_before = 0
         self._fault: LineFault | None = None
         self._stirred = asyncio.Event()
         self._echoes: collections.deque[tuple[float, CanFrame]] = collections.deque()
@@ -141,6 +144,8 @@ class Channel:
         if self._is_echo(frame):
             return
         self.counters.received += 1
+        if self.heard_at is None or self._quiet_s > QUIET_S:
+            self._stirred.set()  # the next start comes sooner from now on
         self.heard_at = self._clock.monotonic()
         if self._quiet_told:
             self._quiet_told = False
@@ -197,6 +202,7 @@ class Channel:
         try:
             self._line, self._fault = line, None
             self._opened_at = self._clock.monotonic()
+            self._sent_before = self.counters.sent
             self._stirred.clear()
             line.listen(self)
             for seat in self.seats:
@@ -213,28 +219,40 @@ class Channel:
     async def _stay(self) -> None:
         settled_at = self._opened_at + SETTLED_S
         while self._fault is None:
-            quiet_at = max(self._opened_at, self.heard_at or self._opened_at) + self._quiet_s
-            if not self._settled and self._clock.monotonic() >= settled_at:
+            self._stirred.clear()
+            now = self._clock.monotonic()
+            since = max(self._opened_at, self.heard_at or self._opened_at)
+            if not self._settled and now >= settled_at:
                 self._is_well()
-            if self._clock.monotonic() >= quiet_at:
-                self._went_quiet()
+            if now >= since + QUIET_S:
+                self._tell_quiet()
+            anew_at = since + self._anew_after_s
+            if now >= anew_at:
+                self._quiet_s = min(_QUIET_CAP_S, self._quiet_s * 2)
+                self.counters.reopened += 1
                 return
-            due = quiet_at if self._settled else min(settled_at, quiet_at)
-            await event_or_time(self._clock, self._stirred, due)
+            quiet_at = anew_at if self._quiet_told else since + QUIET_S
+            due = min(quiet_at, anew_at)
+            await event_or_time(self._clock, self._stirred, due if self._settled else min(settled_at, due))
         raise self._fault
 
-    def _went_quiet(self) -> None:
-        """Say once that nobody is heard; the bus is opened anew, later and later."""
-        if not self._quiet_told:
-            self._quiet_told = True
-            _log.warning(
-                "devices=%s bus=%s heard nothing for %g s at %d bit/s: expected frames every second; look "
-                "whether the other side is on and its bit rate, at CAN_H and CAN_L, and at the 120 ohm "
-                "terminators, one at each end",
-                self._names, self.name, self._quiet_s, self.options.bitrate,
-            )  # fmt: skip
-        self._quiet_s = min(_QUIET_CAP_S, self._quiet_s * 2)
-        self.counters.reopened += 1
+    @property
+    def _anew_after_s(self) -> float:
+        """Seconds of quiet after which the bus is opened anew."""
+        may_only_listen = self.heard_at is None and self.counters.sent > self._sent_before
+        return _QUIET_CAP_S if may_only_listen else self._quiet_s
+
+    def _tell_quiet(self) -> None:
+        """Say once that nobody is heard."""
+        if self._quiet_told:
+            return
+        self._quiet_told = True
+        _log.warning(
+            "devices=%s bus=%s heard nothing for %g s at %d bit/s: expected frames every second; look "
+            "whether the other side is on and its bit rate, at CAN_H and CAN_L, and at the 120 ohm "
+            "terminators, one at each end",
+            self._names, self.name, QUIET_S, self.options.bitrate,
+        )  # fmt: skip
 
     def _is_well(self) -> None:
         """Take the bus for well: a frame has come, or it has stayed open."""

@@ -11,8 +11,10 @@ from collections.abc import Callable, Hashable, Mapping
 
 from bridge.datastore.values import Path, Value
 
-#: How long a damaged message casts doubt on those after it.
-DOUBT_S = 30.0
+#: How long a damaged message casts doubt on those after it. Noise that damages a block in three seconds keeps
+#: the doubt up; one damaged block alone must not keep a battery whose current changes from being believed for
+#: so long that the inverter behind it is told to stop.
+DOUBT_S = 10.0
 #: Measurements agree when they differ by no more than this share, or by this many units.
 _SHARE = 0.005
 _LEAST = 0.03

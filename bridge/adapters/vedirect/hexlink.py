@@ -5,12 +5,10 @@ sending without waiting loses most replies; 50 ms from frame to frame loses none
 """
 
 import asyncio
-import contextlib
 import enum
-import heapq
-import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
+from bridge.adapters.turns import Turns
 from bridge.adapters.vedirect.hex import Command, HexFrame
 from bridge.datastore.clock import Clock
 
@@ -47,9 +45,7 @@ class HexLink:
         self._clock = clock
         self._send = send
         self._count_error = count_error
-        self._order = itertools.count()
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._taken = False
+        self._turns = Turns()
         self._reply: asyncio.Future[HexFrame] | None = None
         self._awaited: tuple[int, int | None] | None = None
         self._free_at = 0.0
@@ -85,7 +81,7 @@ class HexLink:
         Rejected when the device does not know the command.
         """
         for _ in range(tries):
-            async with self._turn(priority):
+            async with self._turns.turn(priority):
                 if unwanted():
                     raise GivenUp
                 await self._clock.sleep(self._free_at - self._clock.monotonic())
@@ -120,29 +116,3 @@ class HexLink:
             return None
         finally:
             self._reply = None
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, priority: Priority) -> AsyncIterator[None]:
-        """Hold the line for one try, best priority first, then first come."""
-        if self._taken:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (priority, next(self._order), turn))
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._pass_on()
-                raise
-        self._taken = True
-        try:
-            yield
-        finally:
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        while self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._taken = False

@@ -41,6 +41,8 @@ from bridge.datastore.values import Path, Value
 
 #: Points that identity brings as well.
 _IDENTITY_PATHS = frozenset({"/ProductName", "/Serial"})
+#: How often what came over the line is shown, in seconds.
+COUNT_EVERY_S = 1.0
 
 
 class Session:
@@ -75,6 +77,9 @@ class Session:
         self._main_at = -math.inf
         self._uptime_at = -math.inf
         self._doubted_at: float | None = None
+        #: True once a whole block has come: the rest of one that the port was opened amid proves no noise.
+        self._begun = False
+        self._counted_at = -math.inf
 
     async def run(self) -> None:
         """Talk until the line is lost; raises LineLost."""
@@ -85,8 +90,7 @@ class Session:
                 data = await self._read(polling)
                 for message in self._decoder.receive(data, self._clock.monotonic()):
                     self._take(message)
-                if self._known.admitted:
-                    self._counters.publish(self._device)
+                self._count()
         finally:
             polling.cancel()
             # Not by suppressing CancelledError, which would swallow one that is meant for this task.
@@ -132,11 +136,19 @@ class Session:
         """True while no text comes: then registers stand in for it."""
         return self._clock.monotonic() - self._text_seen.main > TEXT_SILENT_S
 
+    def _count(self) -> None:
+        """Show what came over the line, once a second: bytes come in many small pieces."""
+        now = self._clock.monotonic()
+        if self._known.admitted and now - self._counted_at >= COUNT_EVERY_S:
+            self._counted_at = now
+            self._counters.publish(self._device)
+
     # -- messages ----------------------------------------------------------------------------------
 
     def _take(self, message: TextBlock | HexFrame | TextError | HexError) -> None:
         if isinstance(message, TextBlock):
             self._counters.text_blocks += 1
+            self._begun = True
             self._text(message.fields)
         elif isinstance(message, HexFrame):
             self._counters.hex_frames += 1
@@ -147,7 +159,8 @@ class Session:
             else:
                 self._counters.hex_errors += 1
             self._device.count_error()
-            self._agreement.damaged(self._clock.monotonic())
+            if self._begun:
+                self._agreement.damaged(self._clock.monotonic())
 
     def _text(self, fields: Mapping[str, str]) -> None:
         self._heard_at = now = self._clock.monotonic()

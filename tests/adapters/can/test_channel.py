@@ -145,6 +145,58 @@ async def test_a_quiet_bus_is_told_once_and_opened_anew_ever_later(
     assert [r.getMessage() for r in caplog.records if "heard again" in r.getMessage()]
 
 
+async def test_a_far_end_that_only_listens_is_seldom_disturbed(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Opening anew costs a sender frames; the log says after 10 s all the same that nobody is heard."""
+    async with bench.guest() as (_, seat):
+        for second in range(290):
+            assert await seat.send([HELLO]) == 1
+            warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
+            assert len(warnings) == (second >= QUIET_S)
+            await bench.clock.advance(1)
+        assert bench.bus.openings == 5  # the first, and one a minute
+        assert len(bench.others) == 290
+    assert "heard nothing for 10 s at 500000 bit/s" in caplog.text
+
+
+async def test_who_begins_to_send_later_is_seldom_disturbed_from_then_on(bench: Bench) -> None:
+    async with bench.guest() as (_, seat):
+        await bench.clock.advance(QUIET_S + 1)
+        assert bench.bus.openings == 2  # nothing was sent yet
+        await seat.send([HELLO])
+        await bench.clock.advance(58)
+        assert bench.bus.openings == 2
+        await bench.clock.advance(2)
+        assert bench.bus.openings == 3
+
+
+async def test_frames_that_no_adapter_took_disturb_as_before(bench: Bench) -> None:
+    async with bench.guest() as (_, seat):
+        bench.bus.stick(stuck=True)
+        waiting = seat.send([HELLO])
+        await bench.clock.advance(QUIET_S + 1)
+        assert bench.bus.openings == 2
+        assert await waiting == 0
+
+
+async def test_who_was_heard_and_falls_silent_is_looked_for_soon(bench: Bench) -> None:
+    """A far end that can speak and does not: it is rather our adapter that is deaf."""
+    async with bench.guest() as (guest, seat):
+        for _ in range(30):
+            await seat.send([HELLO])
+            await bench.clock.advance(1)
+        assert bench.bus.openings == 1
+        bench.node.send(LIMITS)
+        bench.bus.deafen()
+        for _ in range(12):
+            await seat.send([HELLO])
+            await bench.clock.advance(1)
+        assert bench.bus.openings == 2
+        bench.node.send(LIMITS)
+        assert len(guest.frames) == 2
+
+
 async def test_a_closed_channel_comes_back(bench: Bench) -> None:
     """An adapter that was switched off and on has forgotten that its channel was open."""
     async with bench.guest() as (guest, seat):
