@@ -41,8 +41,6 @@ from bridge.datastore.values import Path, Value
 
 #: Points that identity brings as well.
 _IDENTITY_PATHS = frozenset({"/ProductName", "/Serial"})
-#: How often what came over the line is shown, in seconds.
-COUNT_EVERY_S = 1.0
 
 
 class Session:
@@ -79,7 +77,6 @@ class Session:
         self._doubted_at: float | None = None
         #: True once a whole block has come: the rest of one that the port was opened amid proves no noise.
         self._begun = False
-        self._counted_at = -math.inf
 
     async def run(self) -> None:
         """Talk until the line is lost; raises LineLost."""
@@ -88,9 +85,11 @@ class Session:
         try:
             while True:
                 data = await self._read(polling)
-                for message in self._decoder.receive(data, self._clock.monotonic()):
+                messages = self._decoder.receive(data, self._clock.monotonic())
+                for message in messages:
                     self._take(message)
-                self._count()
+                if messages and self._known.admitted:
+                    self._counters.publish(self._device)
         finally:
             polling.cancel()
             # Not by suppressing CancelledError, which would swallow one that is meant for this task.
@@ -135,13 +134,6 @@ class Session:
     def _is_quiet(self) -> bool:
         """True while no text comes: then registers stand in for it."""
         return self._clock.monotonic() - self._text_seen.main > TEXT_SILENT_S
-
-    def _count(self) -> None:
-        """Show what came over the line, once a second: bytes come in many small pieces."""
-        now = self._clock.monotonic()
-        if self._known.admitted and now - self._counted_at >= COUNT_EVERY_S:
-            self._counted_at = now
-            self._counters.publish(self._device)
 
     # -- messages ----------------------------------------------------------------------------------
 
