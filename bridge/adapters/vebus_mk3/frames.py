@@ -41,10 +41,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class FrameError:
-    """A stretch of bytes that is no frame. voids: the frame before it is not to be believed."""
+    """A stretch of bytes that is no frame.
+
+    voids: the frame before it is not to be believed. ended: it was as long as it said and nothing has come
+    behind it, so that its sender is likely to be done.
+    """
 
     reason: Reason
     voids: bool = False
+    ended: bool = False
 
 
 def encode(data: bytes) -> bytes:
@@ -82,6 +87,8 @@ class FrameDecoder:
         if self._buffer and now - self._heard_at >= PAUSE_S:
             found += self._give_up()
         if data:
+            if now - self._heard_at > SETTLE_S:
+                self._lost = False  # another reply begins, and its damage is another one
             self._buffer += data
             self._heard_at = now
         found += self._scan(now)
@@ -89,7 +96,9 @@ class FrameDecoder:
 
     def abandon(self) -> list[Frame | FrameError]:
         """End a frame whose rest is not expected any more; what is inside it is looked through."""
-        return self._give_up()
+        found = self._give_up()
+        self._lost = False
+        return found
 
     def _scan(self, now: float) -> list[Frame | FrameError]:
         found: list[Frame | FrameError] = []
@@ -102,7 +111,7 @@ class FrameDecoder:
                 break
             whole = bytes(self._buffer[: length + 2])
             if sum(whole) & 0xFF:
-                found += self._drop(Reason.SUM)
+                found += self._drop(Reason.SUM, ended=len(self._buffer) == len(whole))
                 continue
             del self._buffer[: length + 2]
             self._lost = False
@@ -118,12 +127,12 @@ class FrameDecoder:
             found += self._scan(self._heard_at)
         return found
 
-    def _drop(self, reason: Reason, *, voids: bool = False) -> list[Frame | FrameError]:
+    def _drop(self, reason: Reason, *, voids: bool = False, ended: bool = False) -> list[Frame | FrameError]:
         """Drop one byte; a stretch of them is told once."""
         del self._buffer[0]
         self._framed_at = -1e9
         told, self._lost = self._lost, True
-        return [] if told else [FrameError(reason, voids)]
+        return [] if told else [FrameError(reason, voids, ended)]
 
 
 def _may_begin(byte: int) -> bool:

@@ -24,6 +24,11 @@ class WinmonReply(enum.IntEnum):
     VERSION_HIGH = 0x83
     RAM = 0x85
     SETTING = 0x86
+    SETTING_SCALE = 0x89
+    SETTING_OFFSET = 0x8A
+    SETTING_DEFAULT = 0x8B
+    SETTING_MINIMUM = 0x8C
+    SETTING_MAXIMUM = 0x8D
     SCALE = 0x8E
     OFFSET = 0x8F
     NO_RAM = 0x90

@@ -37,5 +37,6 @@ FAMILY = Family(
     options=VeBusOptions,
     adapter="bridge.adapters.vebus_mk3.adapter:VeBusAdapter",
     simulator="bridge.adapters.vebus_mk3.simulator:VeBusSimulator",
+    probe="bridge.adapters.vebus_mk3.probe:probe",
     native_maps={"": "vebus"},
 )

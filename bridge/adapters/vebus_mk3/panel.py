@@ -12,7 +12,14 @@ import logging
 from bridge.adapters.vebus_mk3.messages import Config, Line, Lines, Switch
 from bridge.adapters.vebus_mk3.options import VeBusOptions
 from bridge.adapters.vebus_mk3.points import HAND_BACK, MODE, STANDBY
-from bridge.adapters.vebus_mk3.readings import OFF, effective_mode, remote_mode
+from bridge.adapters.vebus_mk3.readings import (
+    CHARGER_ONLY,
+    INVERTER_ONLY,
+    OFF,
+    allowed_mode,
+    effective_mode,
+    remote_mode,
+)
 from bridge.datastore.device import Device
 
 _log = logging.getLogger(__name__)
@@ -20,6 +27,9 @@ _log = logging.getLogger(__name__)
 _CONTROLLED = Line.PANEL_DETECT | Line.STANDBY
 #: Switches that start a unit by hand.
 _STARTERS = Switch.FRONT_UP | Switch.FRONT_DOWN
+_HALVES = {CHARGER_ONLY: "charger only", INVERTER_ONLY: "inverter only"}
+#: Config frames, two seconds apart, after which a unit that is still dark hears its mode again.
+_TOLD_AGAIN = 20
 
 
 class Panel:
@@ -35,6 +45,8 @@ class Panel:
         self._options = options
         self._released = False
         self._told = False
+        #: Config frames in a row in which the unit was dark without a reason that they would tell.
+        self._dark = 0
 
     @property
     def commanded(self) -> bool:
@@ -62,8 +74,16 @@ class Panel:
         self.flags = reply.flags
 
     def config_seen(self, config: Config) -> bool:
-        """Take the switches as the unit tells them; True when it has just been switched on by hand."""
+        """Take the switches as the unit tells them; True when it waits to be told its mode again.
+
+        That is so when it has just been switched on by hand, and when it is dark though its switches and its
+        remote mode would let it run: it was switched on while nobody listened.
+        """
         before, self.config = self.config, config
+        dark = effective_mode(config) == OFF != allowed_mode(config)
+        self._dark = self._dark + 1 if dark else 0
+        if self._dark % _TOLD_AGAIN == 1:
+            return True
         if before is None:
             return False
         by_front = not before.switches & _STARTERS and bool(config.switches & _STARTERS)
@@ -92,10 +112,7 @@ class Panel:
             return None
         if self._may_release():
             self._released = True
-            _log.info(
-                "device=%s panel-detect released: the unit follows its own switches until a mode is written",
-                self._device.name,
-            )
+            self._tell_release()
             return self.released_flags()
         return None
 
@@ -114,6 +131,21 @@ class Panel:
             return OFF
         mode = remote_mode(self.config)
         return mode if mode != OFF else effective_mode(self.config)
+
+    def _tell_release(self) -> None:
+        """Say what follows: a mode of one half ends with the panel, and the switch may allow the other."""
+        half = None if self.config is None else _HALVES.get(remote_mode(self.config))
+        if half is None:
+            _log.info(
+                "device=%s panel-detect released: the unit follows its own switches until a mode is written",
+                self._device.name,
+            )
+        else:
+            _log.warning(
+                "device=%s panel-detect released: the unit was %s by remote mode and now follows its own "
+                "switches; to keep it so write %s, or set `panel_detect: leave` in the site file",
+                self._device.name, half, MODE,
+            )  # fmt: skip
 
     def _may_release(self) -> bool:
         policy = self._options.panel_detect

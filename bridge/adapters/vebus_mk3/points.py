@@ -1,5 +1,6 @@
 """The points of a VE.Bus system and the groups they come in. The register map is `maps/vebus.yaml`."""
 
+from bridge.adapters.vebus_mk3.settings import SETTINGS
 from bridge.datastore.points import GroupSpec
 from bridge.datastore.spec import PointSpec
 
@@ -11,6 +12,7 @@ LIMIT_TO_MAXIMUM, HAND_BACK = "/Remote/LimitToMaximum", "/Remote/HandBack"
 
 DC, LEDS, CONFIG, LINES, CHARGE = "dc", "leds", "config", "lines", "charge"
 STATE, VARIABLES, IDENTITY, ENERGY, LINE = "state", "variables", "identity", "energy", "line"
+SETTINGS_GROUP = "settings"
 AC = {phase: f"ac {phase}" for phase in PHASES}
 POWER = {phase: f"power {phase}" for phase in PHASES}
 
@@ -31,7 +33,7 @@ _MODES = {1: "charger only", 2: "inverter only", 3: "on", 4: "off"}
 GROUPS = (
     *(GroupSpec(name, FAST_STALE_S) for name in (DC, LEDS, STATE, *AC.values(), *POWER.values())),
     *(GroupSpec(name, SLOW_STALE_S) for name in (CONFIG, LINES, CHARGE, VARIABLES)),
-    *(GroupSpec(name, None) for name in (IDENTITY, ENERGY, LINE)),
+    *(GroupSpec(name, None) for name in (IDENTITY, ENERGY, LINE, SETTINGS_GROUP)),
 )
 #: The DC frame proves the system alive: all other values may be missing.
 ALIVE_WHEN = ((DC,),)
@@ -50,6 +52,7 @@ _READ = (
     PointSpec("/Interface/Version", text=True),
     PointSpec("/Ac/NumberOfAcInputs"),
     PointSpec("/Ac/NumberOfPhases"),
+    PointSpec("/Devices/NumberOfMultis"),
     *(
         PointSpec(f"/Dc/0/{name}", unit)
         for name, unit in (("Voltage", "V"), ("Current", "A"), ("Power", "W"), ("RippleVoltage", "V"))
@@ -74,6 +77,7 @@ _READ = (
         for path in (
             *("/State", "/VebusChargeState", "/VebusError", "/Relay/0/State"),
             *("/Switch/Front", "/Switch/RemoteTerminals", "/Switch/Effective", "/Switch/Generator"),
+            *("/Switch/PanelDetected", "/Switch/DigitalMultiControl"),
             *("/Remote/PanelDetect", "/Interface/Blocked"),
         )
     ),
@@ -86,6 +90,7 @@ _READ = (
         )
     ),
     *(PointSpec(f"/Energy/{name}", "kWh") for name in ENERGY_NAMES),
+    *(PointSpec(path, unit) for path, unit in SETTINGS.values()),
     *(PointSpec(f"/Line/{name}") for name in ("Frames", "Errors", "Unanswered")),
 )
 POINTS = (*_WRITABLE, *_READ)

@@ -115,6 +115,13 @@ def effective_mode(config: Config) -> int:
     return _MODE_OF[config.switches >> 4 & 0x03]
 
 
+def allowed_mode(config: Config) -> int:
+    """Return what front switch, terminals and remote mode would allow together."""
+    switches = config.switches
+    front = 3 if switches & Switch.FRONT_UP else 1 if switches & Switch.FRONT_DOWN else 0
+    return _MODE_OF[switches & 0x03 & front if switches & Switch.ONBOARD_REMOTE else 0]
+
+
 def config_values(config: Config) -> Batch:
     """Return limits and switches. Switches are numbered as /Mode; /Mode is what the remote panel asks for."""
     switches, mode = config.switches, remote_mode(config)
@@ -132,6 +139,8 @@ def config_values(config: Config) -> Batch:
         "/Switch/RemoteTerminals": int(bool(switches & Switch.ONBOARD_REMOTE)),
         "/Switch/Effective": effective_mode(config),
         "/Switch/Generator": int(bool(switches & Switch.GENERATOR)),
+        "/Switch/PanelDetected": int(config.panel_detected),
+        "/Switch/DigitalMultiControl": int(config.multi_control),
     }
 
 

@@ -24,12 +24,26 @@ from bridge.adapters.vebus_mk3.messages import (
     StateTaken,
     UnitInfo,
     Version,
+    Winmon,
+    WinmonReply,
 )
 
 #: From a request to its reply at the latest; source: Victron's recommendation.
 REPLY_WITHIN_S = 0.5
 #: The config frame takes longer: more than 750 ms.
 CONFIG_WITHIN_S = 1.0
+
+
+#: The codes with which each Winmon command is answered, besides "unknown command".
+_REPLIES = {
+    Winmon.VERSION_LOW: {WinmonReply.VERSION_LOW},
+    Winmon.VERSION_HIGH: {WinmonReply.VERSION_HIGH},
+    Winmon.CHARGE_STATE: {WinmonReply.CHARGE_STATE},
+    Winmon.READ_RAM: {WinmonReply.RAM, WinmonReply.NO_RAM},
+    Winmon.READ_SETTING: {WinmonReply.SETTING, WinmonReply.NO_SETTING},
+    Winmon.SETTING_INFO: {WinmonReply.SETTING_SCALE, WinmonReply.NO_SETTING},
+    Winmon.RAM_INFO: {WinmonReply.SCALE, WinmonReply.NO_RAM},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +115,10 @@ def interface_setup() -> Request:
 
 
 def winmon(command: int, data: Sequence[int] = ()) -> Request:
-    """Ask the selected unit."""
+    """Ask the selected unit. A late reply to another command may come in the same slot: its code tells."""
+    codes = _REPLIES[Winmon(command)]
     return Request(
         f"winmon {command:02X} {bytes(data).hex()}".strip(),
-        lambda m: isinstance(m, SlotReply),
+        lambda m: isinstance(m, SlotReply) and (m.code in codes or m.code == WinmonReply.UNKNOWN_COMMAND),
         winmon=(command, bytes(data)),
     )

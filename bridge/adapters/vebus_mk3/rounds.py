@@ -22,18 +22,22 @@ from bridge.adapters.vebus_mk3.polling import RARE_S, SLOW_S, Item, Poller
 from bridge.adapters.vebus_mk3.readers import RamReader
 from bridge.adapters.vebus_mk3.requests import Request
 from bridge.adapters.vebus_mk3.scales import POWERS, USEFUL
+from bridge.adapters.vebus_mk3.settings import SettingsReader
 from bridge.adapters.vebus_mk3.system import System
 
 #: How often the interface itself is asked, which tells a restart of it.
 _VERSION_S = 5.0
 _SCALES_S = 0.25
+#: How often something of the settings is asked at first, and once all have been read. Each answer is asked
+#: for twice, so they are known after a minute and a half, and read anew every four.
+_FIRST_SETTINGS_S, _SETTINGS_S = 2.0, 10.0
 #: Earlier than any time, and later than the items of the first round, which are due since ever.
 _AFTER_THE_FIRST_ROUND = -1e9
 
 
 def add_items(poller: Poller, system: System, count_line: Callable[[], None]) -> None:
     """Hand the poller everything it is to ask of a system that has just been set up."""
-    poller.add(Item("dc", requests.dc, lambda m: isinstance(m, Dc) and system.take_dc(m)))
+    poller.add(Item("dc", requests.dc, lambda m: isinstance(m, Dc) and system.take_dc(m), essential=True))
     for phase in PHASES:
         poller.add(
             Item(
@@ -63,8 +67,13 @@ def add_items(poller: Poller, system: System, count_line: Callable[[], None]) ->
     poller.add(Item("variables", variables.request, variables.take, SLOW_S, address=0))
     for address in range(len(PHASES)):
         poller.add(_scales(system, address))
+    _add_settings(poller, system)
     _add_version(poller, system)
-    poller.add(Item("version", requests.version, lambda m: isinstance(m, Version), _VERSION_S))
+    poller.add(Item("version", requests.version, _is_version, _VERSION_S, patient=True))
+
+
+def _is_version(message: Message) -> bool:
+    return isinstance(message, Version)
 
 
 def _of_phase(system: System, phase: int, request: Callable[[], Request | None]) -> Request | None:
@@ -121,6 +130,22 @@ def _add_charge_state(poller: Poller, system: System) -> None:
         return system.take_charge_state(message.data[1])
 
     item = Item("charge", lambda: requests.winmon(Winmon.CHARGE_STATE, (0,)), take, SLOW_S, address=0)
+    poller.add(item)
+
+
+def _add_settings(poller: Poller, system: System) -> None:
+    """Read the settings of the master, once what belongs to the other values is known."""
+
+    def slow_down() -> None:
+        item.period_s = _SETTINGS_S
+
+    reader = SettingsReader(system.take_setting, slow_down)
+
+    def request() -> Request | None:
+        return None if system.scales.missing(USEFUL) else reader.request()
+
+    item = Item("settings", request, reader.take, _FIRST_SETTINGS_S, 0, reader.missed, patient=True)
+    item.due = _AFTER_THE_FIRST_ROUND
     poller.add(item)
 
 

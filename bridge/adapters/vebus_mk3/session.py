@@ -12,7 +12,7 @@ from bridge.adapters.line import Line, LineLost
 from bridge.adapters.vebus_mk3 import requests
 from bridge.adapters.vebus_mk3.codec import parse
 from bridge.adapters.vebus_mk3.frames import PAUSE_S, SETTLE_S, Frame, FrameDecoder, FrameError
-from bridge.adapters.vebus_mk3.link import Link, NoReply
+from bridge.adapters.vebus_mk3.link import OUT_OF_STEP_AFTER, Link, NoReply
 from bridge.adapters.vebus_mk3.messages import Boot, Message, SlotReply, UnitInfo, Version, Winmon
 from bridge.adapters.vebus_mk3.polling import Poller
 from bridge.adapters.vebus_mk3.requests import Request
@@ -25,8 +25,11 @@ from bridge.datastore.values import LinkState
 
 _log = logging.getLogger(__name__)
 
-#: A reply comes in one piece: after damage and twice this pause nothing of it follows.
-_QUIET_S = 0.06
+#: A reply comes in one piece: after damage and twice this pause nothing of it follows. A USB interface hands
+#: bytes over every 16 ms.
+_QUIET_S = 0.02
+#: How fast a pause inside a good frame is forgotten.
+_FORGET = 0.9
 #: How often a silent interface is spoken to.
 _GREET_EVERY_S = 1.0
 #: Requests in a row without an answer, and time without any frame, after which the system counts as gone.
@@ -48,7 +51,7 @@ class Session:
         self._clock = clock
         self._system = system
         self._decoder = FrameDecoder()
-        self.link = Link(clock, line.write, self._count_unanswered)
+        self.link = Link(clock, line.write, self._count_unanswered, lambda: self._arrived_at)
         #: True while the system is set up and polled, so that it can be commanded.
         self.ready = False
         self._unsettled: tuple[Request | None, Message] | None = None
@@ -57,6 +60,9 @@ class Session:
         #: Something came instead of a frame, and how often the line has been quiet since.
         self._damaged = False
         self._quiet = 0
+        #: When the newest bytes came, the longest pause inside the frame that is coming, and in those lately.
+        self._arrived_at = 0.0
+        self._pause_s = self._pauses_s = 0.0
         self._frames = self._errors = self._unanswered = 0
 
     async def run(self) -> None:
@@ -74,8 +80,13 @@ class Session:
 
     async def _listen(self) -> None:
         while True:
+            inside = self._decoder.partial
             data = await self._read()
-            self._take(self._decoder.receive(data, self._clock.monotonic()))
+            now = self._clock.monotonic()
+            if data:
+                self._pause_s = max(self._pause_s, now - self._arrived_at) if inside else 0.0
+                self._arrived_at = now
+            self._take(self._decoder.receive(data, now))
             if self._unsettled is not None and (not data or self._decoder.partial):
                 self._settle(good=True)
             elif data:
@@ -89,15 +100,23 @@ class Session:
                 self._spoilt(found)
             else:
                 self._framed(found)
+        if heard and isinstance(heard[-1], FrameError) and heard[-1].ended:
+            self._give_up()
 
     def _mind_quiet(self) -> None:
         """Give up a damaged reply once the line has been quiet, twice: a late reader is quiet once."""
         self._quiet += 1
         if self._quiet >= 2:
-            self._quiet = 0
-            self._take(self._decoder.abandon())
-            self._damaged = False
-            self.link.spoilt()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Take the reply that is awaited for lost: what has come of it is damaged, and no more follows."""
+        self._quiet = 0
+        for found in self._decoder.abandon():
+            if isinstance(found, Frame):
+                self._framed(found)
+        self._damaged = False
+        self.link.spoilt()
 
     async def _read(self) -> bytes:
         """Return what came, nothing when the pause that something waits for is over."""
@@ -105,7 +124,7 @@ class Session:
         if self._unsettled is not None:
             pause = SETTLE_S
         elif self.link.waiting and (self._damaged or self._decoder.partial):
-            pause = _QUIET_S
+            pause = self._quiet_s()
         elif self._decoder.partial:
             pause = PAUSE_S
         with contextlib.suppress(TimeoutError):
@@ -113,9 +132,16 @@ class Session:
                 return await self._line.read()
         return b""
 
+    def _quiet_s(self) -> float:
+        """How long to wait for the rest of a frame: in full where nothing else helped, units may pause."""
+        if self.link.unanswered >= OUT_OF_STEP_AFTER:
+            return PAUSE_S
+        return min(PAUSE_S, max(_QUIET_S, 2 * self._pauses_s))
+
     def _framed(self, frame: Frame) -> None:
         self._settle(good=True)
         self._damaged = False
+        self._pauses_s = max(self._pause_s, _FORGET * self._pauses_s)
         self._frames += 1
         self._heard_at = self._clock.monotonic()
         message = parse(frame.data)
@@ -161,6 +187,7 @@ class Session:
     async def _greet(self) -> None:
         """Speak to the interface until it answers."""
         while True:
+            began = self._clock.monotonic()
             with contextlib.suppress(NoReply):
                 version = await self.link.ask(requests.version(), tries=1)
                 if isinstance(version, Version):
@@ -170,7 +197,7 @@ class Session:
             silent_s = self._clock.monotonic() - self._heard_at
             if silent_s >= _ASLEEP_AFTER_S and self._system.may_sleep:
                 self._device.set_link(LinkState.ASLEEP)
-            await self._clock.sleep(_GREET_EVERY_S - requests.REPLY_WITHIN_S)
+            await self._clock.sleep(began + _GREET_EVERY_S - self._clock.monotonic())
 
     async def _set_up(self) -> bool:
         """Learn who is there and how it scales its values; False for another system than expected.
@@ -182,11 +209,12 @@ class Session:
         with contextlib.suppress(NoReply):
             await self.link.ask(requests.interface_setup(), tries=2)
         await self.link.ask(requests.select(0))
-        number: bytes | None = None
+        number, addresses = None, 0
         with contextlib.suppress(NoReply):
             unit = await self.link.ask(requests.unit_info(), tries=2, proven=True)
-            number = unit.number if isinstance(unit, UnitInfo) else None
-        if not self._system.identified(number):
+            if isinstance(unit, UnitInfo):
+                number, addresses = unit.number, unit.addresses
+        if not self._system.identified(number, addresses):
             await self._clock.sleep(_WRONG_DEVICE_PAUSE_S)
             return False
         await self._learn_scales()

@@ -12,6 +12,7 @@ FAULTS = (
     Fault("flip", "turn one bit of each byte of either direction with this probability (0.01)"),
     Fault("lose", "lose this byte, counted from 1, of the next reply (1)"),
     Fault("delay", "reply this many seconds later (0.1)"),
+    Fault("stutter", "pause this many seconds in the middle of each reply (0.2)"),
     Fault("stray", "send this byte before each reply, hexadecimal (00)"),
     Fault("half_frame", "stop once in the middle of a reply and never send the rest"),
     Fault("die", "stop in the middle of a reply and take the port away"),
@@ -39,6 +40,7 @@ class Mischief:
     flip: float = 0.0
     lose: int = 0
     delay_s: float = 0.0
+    stutter_s: float = 0.0
     stray: bytes = b""
     half_frame: bool = False
     die: bool = False
@@ -64,7 +66,7 @@ class Mischief:
     def end(self) -> None:
         """End all."""
         self.silent = self.half_frame = self.die = False
-        self.drop = self.flip = self.delay_s = 0.0
+        self.drop = self.flip = self.delay_s = self.stutter_s = 0.0
         self.lose = 0
         self.stray = b""
 

@@ -28,6 +28,15 @@ SCALES: Mapping[int, tuple[int, int]] = {
 }  # fmt: skip
 
 
+#: Settings of a 24 V MultiPlus: raw value, scale, offset, default, minimum, maximum.
+SETTINGS: Mapping[int, tuple[int, int, int, int, int, int]] = {
+    2: (2880, -100, 0, 2880, 1900, 3200), 3: (2760, -100, 0, 2760, 1900, 3200), 4: (70, 1, 0, 70, 0, 70),
+    5: (230, 1, 0, 230, 210, 245), 6: (500, -10, 0, 500, 94, 500), 11: (1860, -100, 0, 1860, 1860, 2600),
+    12: (330, -100, 0, 330, 20, 1000), 63: (160, -100, 0, 160, 0, 400), 64: (400, 1, 0, 0, 0, 10000),
+    65: (85, 1, 0, 85, 0, 100),
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class StateCommand:
     """An `S` frame as it came: its time, mode, limit in 0.1 A and flags."""
@@ -75,6 +84,7 @@ class SimulatedInterface:
         self.forbidden: list[bytes] = []
         self._now = now
         self._per_phase = units_per_phase
+        self.settings = SETTINGS
         self._scales = {**SCALES, **(scales or {})}
         self.lines = 0
         self.address = _NO_ADDRESS
@@ -202,6 +212,8 @@ class SimulatedInterface:
             return self._ram_info(head, rest[0])
         if code == Winmon.READ_RAM and rest:
             return [head + self._read(rest)]
+        if code in (Winmon.SETTING_INFO, Winmon.READ_SETTING) and rest:
+            return self._setting(head, code, rest[0])
         if code == Winmon.CHARGE_STATE:
             return [head + bytes((WinmonReply.CHARGE_STATE, 9, self.unit.charge_state))]
         if code in (Winmon.VERSION_LOW, Winmon.VERSION_HIGH):
@@ -219,6 +231,17 @@ class SimulatedInterface:
         scale, offset = (word.to_bytes(2, "little") for word in self._scales[variable])
         between = b"" if self.combined else bytes((WinmonReply.OFFSET,))
         return [head + bytes((WinmonReply.SCALE,)) + scale + between + offset]
+
+    def _setting(self, head: bytes, code: int, setting: int) -> list[bytes]:
+        """Answer for a setting; a combined info has only its first code."""
+        if setting not in self.settings:
+            return [head + bytes((WinmonReply.NO_SETTING,))]
+        raw, *info = (number.to_bytes(2, "little", signed=number < 0) for number in self.settings[setting])
+        if code == Winmon.READ_SETTING:
+            return [head + bytes((WinmonReply.SETTING,)) + raw]
+        codes = (0x89, 0x8A, 0x8B, 0x8C, 0x8D)
+        marks = [bytes((mark,)) if mark == codes[0] or not self.combined else b"" for mark in codes]
+        return [head + b"".join(mark + word for mark, word in zip(marks, info, strict=True))]
 
     def _read(self, ids: bytes) -> bytes:
         if any(variable in self.unsupported or variable not in self._scales for variable in ids):

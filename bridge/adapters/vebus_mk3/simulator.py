@@ -196,6 +196,10 @@ class VeBusSimulator:
             mischief.half_frame = False
             data = data[: len(data) // 2]
         self.line_bytes += len(data)
+        if mischief.stutter_s:
+            await wire.send(data[: len(data) // 2])
+            await self._clock.sleep(mischief.stutter_s)
+            data = data[len(data) // 2 :]
         await wire.send(data)
         if mischief.die:
             await wire.unplug()
@@ -241,6 +245,7 @@ class VeBusSimulator:
             "flip": lambda a: setattr(line, "flip", number("flip", a, 0.01, 1.0)),
             "lose": lambda a: setattr(line, "lose", int(number("lose", a, 1, 22))),
             "delay": lambda a: setattr(line, "delay_s", number("delay", a, 0.1)),
+            "stutter": lambda a: setattr(line, "stutter_s", number("stutter", a, 0.2)),
             "stray": lambda a: setattr(line, "stray", bytes((byte("stray", a, 0),))),
             "half_frame": lambda _: setattr(line, "half_frame", True),
             "die": lambda _: setattr(line, "die", True),

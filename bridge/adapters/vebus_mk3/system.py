@@ -75,11 +75,16 @@ class System:
         self._ac.clear()
         self._powers.clear()
 
-    def identified(self, number: bytes | None) -> bool:
-        """Take a unit's own number (None: it tells none); False where it is not the one expected."""
+    def identified(self, number: bytes | None, addresses: int = 0) -> bool:
+        """Take a unit's own number (None: it tells none) and the bit map of addresses in use.
+
+        False where the number is not the one expected.
+        """
         serial = self.nameplate.admitted(number)
         if serial is not None:
             self.energy.belong_to(serial)
+            count = addresses.bit_count() or None
+            self._device.publish(points.IDENTITY, {"/Devices/NumberOfMultis": count})
         return serial is not None
 
     # -- what it says ------------------------------------------------------------------------------------
@@ -199,6 +204,10 @@ class System:
             return False
         self._device.publish(points.VARIABLES, values)
         return True
+
+    def take_setting(self, path: Path, value: Value | None) -> None:
+        """Take a setting that has been told twice; None for one the unit does not have."""
+        self._device.publish(points.SETTINGS_GROUP, {path: value})
 
     def count_line(self, frames: int, errors: int, unanswered: int) -> None:
         """Show the counters of the line."""

@@ -10,8 +10,6 @@ from typing import Any, Self
 
 import pytest
 
-from bridge.adapters.line import LineLost, PortMissing
-from bridge.adapters.pty import Pacer
 from bridge.adapters.vebus_mk3 import adapter as adapter_module
 from bridge.adapters.vebus_mk3.adapter import VeBusAdapter
 from bridge.adapters.vebus_mk3.options import VeBusOptions
@@ -21,6 +19,8 @@ from bridge.datastore.device import Device
 from bridge.datastore.state import StateStore
 from bridge.datastore.store import Datastore
 from bridge.datastore.values import Origin, Outcome, Value, WriteAttempt, WriteRequest
+from tests.adapters import joined
+from tests.adapters.joined import JoinedLine
 
 MODE, LIMIT = "/Mode", "/Ac/In/1/CurrentLimit"
 INVERTER, CHARGER, STANDBY = "/Remote/Inverter", "/Remote/Charger", "/Remote/Standby"
@@ -29,86 +29,11 @@ CHARGER_ONLY, INVERTER_ONLY, ON, OFF = 1, 2, 3, 4
 PERSON = Origin("modbus", "test")
 
 
-class JoinedLine:
-    """The bridge's end of a line in memory; notes when bytes came and went."""
-
-    def __init__(self, wire: "JoinedWire") -> None:
-        self.port = "joined"
-        self._wire = wire
-        self._unread = bytearray()
-        self._arrived = asyncio.Event()
-        self.lost = False
-        self.heard = False
-
-    def arrive(self, data: bytes) -> None:
-        self.heard = True
-        self._unread += data
-        self._arrived.set()
-
-    def lose(self) -> None:
-        self.lost = True
-        self._arrived.set()
-
-    async def read(self) -> bytes:
-        while not self._unread:
-            if self.lost:
-                raise LineLost(self.port, "unplugged")
-            self._arrived.clear()
-            await self._arrived.wait()
-        data = bytes(self._unread)
-        self._unread.clear()
-        return data
-
-    def write(self, data: bytes) -> None:
-        if self.lost:
-            raise LineLost(self.port, "unplugged")
-        self._wire.written(data)
-
-    async def drain(self) -> None:
-        return
-
-    def close(self) -> None:
-        self.lose()
-
-
-class JoinedWire:
-    """The unit's end: what a simulator plays on."""
+class JoinedWire(joined.JoinedWire):
+    """The unit's end, at 2400 Bd."""
 
     def __init__(self, clock: ManualClock) -> None:
-        self._clock = clock
-        self._pacer = Pacer(clock, BYTES_PER_S)
-        self._line: JoinedLine | None = None
-        self.simulator: VeBusSimulator | None = None
-        self.plugged = True
-        #: Times at which the host began to send.
-        self.asked: list[float] = []
-
-    def open(self) -> JoinedLine:
-        if not self.plugged:
-            raise PortMissing("joined", "no such port")
-        self._line = JoinedLine(self)
-        return self._line
-
-    def written(self, data: bytes) -> None:
-        self.asked.append(self._clock.monotonic())
-        if self.simulator is not None:
-            self.simulator.hear(data)
-
-    async def send(self, data: bytes) -> None:
-        await self._pacer.send(data, self._hand_over)
-
-    async def unplug(self) -> None:
-        self.plugged = False
-        if self._line is not None:
-            self._line.lose()
-            self._line = None
-
-    async def replug(self) -> None:
-        self.plugged = True
-
-    def _hand_over(self, data: bytes) -> None:
-        if self._line is not None:
-            self._line.arrive(data)
+        super().__init__(clock, BYTES_PER_S)
 
 
 class Rig:

@@ -102,6 +102,17 @@ async def test_read_and_command(boat: Boat) -> None:
         assert not boat.simulator.unit.running
         assert (await master.read(MODE)).words == [4]
 
+        # twenty set-points in a second, each by a client of its own: the last one stays
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(boat.master()) for _ in range(20)]
+            for step, client in enumerate(clients):
+                client.send(struct.pack(">BHHBHH", 16, MODE, 2, 4, 3, 100 + 10 * step))
+                await asyncio.sleep(0.05)
+            assert {(await client.reply()).exception for client in clients} <= {0, 5, 6}
+        await master.until(LIMIT, 290)
+        await master.until(MODE, 3)
+        assert (boat.simulator.unit.remote_mode, boat.simulator.unit.limit_da) == (3, 290)
+
         # hand back
         assert await master.settled(0x3024, 1) == 0
         assert (await master.read(MODE)).words == [3]

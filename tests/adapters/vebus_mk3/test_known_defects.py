@@ -1,8 +1,12 @@
 """Each defect known of programs that talk to an MK3, shown not to be one of this bridge."""
 
+from collections.abc import Callable, Iterable
+
 import pytest
 
 from bridge.adapters.vebus_mk3 import variables as var
+from bridge.adapters.vebus_mk3.messages import Winmon
+from bridge.adapters.vebus_mk3.scales import NEEDED
 from bridge.datastore.values import LinkState, Outcome, Quality
 from tests.adapters.vebus_mk3.rig import LIMIT, MODE, ON, Rig
 
@@ -36,17 +40,54 @@ async def test_what_an_earlier_host_left_is_undone(monkeypatch: pytest.MonkeyPat
         assert not rig.commands
 
 
+async def idle_with(rig: Rig, fault: Callable[[], None]) -> float:
+    """How long the line carries nothing in the ten seconds in which a fault happens."""
+    await rig.known()
+    before, began = rig.simulator.line_bytes, rig.clock.monotonic()
+    fault()
+    await rig.clock.advance(10)
+    assert rig.device.reading(VOLTAGE).age_s < 1.5
+    return rig.clock.monotonic() - began - (rig.simulator.line_bytes - before) / 240
+
+
+async def test_without_a_fault_the_line_is_never_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Rig(monkeypatch, latency=0.0) as rig:
+        assert await idle_with(rig, lambda: None) < 0.15  # what is half said at the end
+
+
 @pytest.mark.parametrize("position", range(1, 18))
-async def test_a_lost_byte_costs_one_reply(monkeypatch: pytest.MonkeyPatch, position: int) -> None:
+async def test_a_lost_byte_of_a_reply_costs_at_most_a_time_out(
+    monkeypatch: pytest.MonkeyPatch, position: int
+) -> None:
+    async with Rig(monkeypatch, latency=0.0) as rig:
+        assert await idle_with(rig, lambda: rig.simulator.misbehave("lose", str(position))) < 0.15 + 0.1
+
+
+@pytest.mark.parametrize("position", range(8))
+async def test_a_lost_byte_of_a_request_costs_at_most_a_time_out(
+    monkeypatch: pytest.MonkeyPatch, position: int
+) -> None:
+    """The interface says nothing then: the shortest time-out is 0.36 s."""
+    async with Rig(monkeypatch, latency=0.0) as rig:
+        hear, lost = rig.simulator.hear, []
+
+        def lose(data: bytes) -> None:
+            cut = not lost and len(data) > position
+            lost.extend([data] if cut else [])
+            hear(data[:position] + data[position + 1 :] if cut else data)
+
+        assert await idle_with(rig, lambda: monkeypatch.setattr(rig.simulator, "hear", lose)) < 0.15 + 0.4
+        assert lost
+
+
+async def test_no_power_is_asked_for_before_its_scale_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interleaved with the questions for scales, neither would be answered by some programs."""
     async with Rig(monkeypatch) as rig:
-        await rig.known()
-        before = rig.simulator.line_bytes
-        rig.simulator.misbehave("lose", str(position))
-        began = rig.clock.monotonic()
-        await rig.clock.advance(3)
-        idle = rig.clock.monotonic() - began - (rig.simulator.line_bytes - before) / 240
-        assert idle < 0.5 + 0.03 * 30  # the longest request time-out, and the simulator's own 10 ms a reply
-        assert rig.device.reading(VOLTAGE).age_s < 1.5
+        await rig.clock.advance(6)
+        winmon = [data[2:] for _, data in rig.simulator.received if chr(data[1]) in "XYZ"]
+        first = next(n for n, data in enumerate(winmon) if data[0] == Winmon.READ_RAM)
+        asked = {data[1] for data in winmon[:first] if data[0] == Winmon.RAM_INFO}
+        assert asked == set(NEEDED)
 
 
 @pytest.mark.parametrize("stray", ["00", "ff", "20"])
@@ -165,6 +206,60 @@ async def test_late_replies_are_not_taken_for_others(monkeypatch: pytest.MonkeyP
         assert rig.device.link is LinkState.ONLINE
         for path, value in truth.items():
             assert rig.device.value(path) == pytest.approx(value, abs=0.1)
+
+
+@pytest.mark.parametrize(("pause", "oldest"), [("0.05", 3), ("0.1", 4), ("0.2", 6), ("0.3", 12)])
+@pytest.mark.parametrize("known", [True, False])
+async def test_units_that_pause_inside_a_reply(
+    monkeypatch: pytest.MonkeyPatch, pause: str, oldest: float, known: bool
+) -> None:
+    """Up to 350 ms are allowed. The first replies are given up too soon, then the pause is known."""
+    async with Rig(monkeypatch) as rig:
+        if known:
+            await rig.known()
+        rig.simulator.misbehave("stutter", pause)
+        await rig.clock.advance(20)
+        for _ in range(20):
+            await rig.clock.advance(1)
+            for path in (VOLTAGE, "/Ac/ActiveIn/L1/V", POWER, "/Leds/Mains", MODE):
+                assert rig.device.reading(path).age_s < oldest, path
+        assert rig.device.link is LinkState.ONLINE
+        assert rig.device.value(POWER) == 400
+
+
+@pytest.mark.parametrize("lag", ["0.3", "0.45", "0.8"])
+async def test_an_interface_that_becomes_slow(monkeypatch: pytest.MonkeyPatch, lag: str) -> None:
+    """Replies that are late by more than a request's patience do not stay out of step with the requests."""
+    async with Rig(monkeypatch) as rig:
+        await rig.known()
+        truth = {path: rig.device.value(path) for path in (VOLTAGE, POWER, "/Ac/Out/L1/V", LIMIT, MODE)}
+        rig.simulator.misbehave("delay", lag)
+        await rig.clock.advance(40)
+        for path, value in truth.items():  # a round takes as long as it takes, but nothing is wrong
+            await rig.until(lambda path=path: rig.device.value(path) is not None, 20)
+            assert rig.device.value(path) == pytest.approx(value, abs=0.1), path
+
+
+async def test_a_selection_whose_reply_is_lost_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit may be selected or not: no other unit's power is shown for the first one's."""
+    async with Rig(monkeypatch, phases=3) as rig:
+        await rig.clock.advance(15)
+        real, wrong = rig.simulator.interface.answers, []
+
+        def answers(data: bytes) -> list[bytes]:
+            found = real(data)
+            return [] if data[1:3] == b"A\x01" and data[3] else found  # obeyed, and not acknowledged
+
+        monkeypatch.setattr(rig.simulator.interface, "answers", answers)
+
+        def changed(paths: Iterable[str]) -> None:
+            wrong.extend(v for p in paths if p == POWER and (v := rig.device.value(p)) not in (400, None))
+
+        rig.device.changed.connect(changed)
+        await rig.clock.advance(30)
+        assert wrong == []
+        assert rig.device.value(POWER) == 400
+        assert rig.device.reading("/Ac/Out/L2/P").quality is Quality.STALE
 
 
 async def test_a_pulled_cable(monkeypatch: pytest.MonkeyPatch) -> None:

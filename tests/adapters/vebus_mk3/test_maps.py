@@ -12,8 +12,6 @@ from bridge.register_maps.format import Register, RegisterMap, Table
 
 SPECS = {spec.path: spec for spec in POINTS}
 OFFICIAL = {"uint16": "u16", "int16": "s16", "uint32": "u32b"}
-#: Left out of the holding table, where stock GX clients would take them for other models.
-FC4_ONLY = {4, 11}
 with (Path(__file__).parents[2] / "data/vebus/gx-vebus-registers.csv").open() as _file:
     GX = list(csv.DictReader(_file))
 
@@ -79,9 +77,6 @@ def test_the_gx_map_is_victrons(row: dict[str, str]) -> None:
     address = int(row["address"])
     for table in (Table.INPUT, Table.HOLDING):
         found = entry(loaded, table, address)
-        if table is Table.HOLDING and address in FC4_ONLY:
-            assert found is None
-            continue
         assert found is not None
         assert found.path == row["path"]
         assert found.type.name == OFFICIAL[row["type"]]

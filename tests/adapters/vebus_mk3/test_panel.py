@@ -1,5 +1,6 @@
 """The unit never stays dark, nor starts by itself, because of the bridge."""
 
+import asyncio
 import logging
 
 import pytest
@@ -136,6 +137,54 @@ async def test_a_bridge_that_is_killed_leaves_the_unit_as_it_is(
         assert later.commands == rig.commands[:1]  # nothing is sent again while it is in force
 
 
+#: What happens while no bridge listens: each step lasts six seconds.
+MEANWHILE = {
+    "front switch": (("front", "off"), ("front", "on")),
+    "terminals": (("terminals", "open"), ("terminals", "closed")),
+    "battery": (("battery", "off"), ("battery", "on")),
+    "mains": (("mains", "off"), ("mains", "on")),
+    "interface reset": (("reset", ""),),
+}
+
+
+@pytest.mark.parametrize("story", MEANWHILE)
+@pytest.mark.parametrize(
+    ("commanded", "mains"),
+    [(None, True), (ON, True), (CHARGER_ONLY, True), (OFF, True), (None, False), (ON, False)],
+)
+async def test_what_happened_while_no_bridge_listened(
+    monkeypatch: pytest.MonkeyPatch, story: str, commanded: int | None, mains: bool
+) -> None:
+    async with Rig(monkeypatch, mains=mains) as rig:
+        await rig.known()
+        if commanded is not None:
+            await rig.write({MODE: commanded})
+        ran, mode = rig.unit.running, rig.unit.remote_mode
+    playing = asyncio.create_task(rig.simulator.play(rig.wire))
+    for fault, argument in MEANWHILE[story]:
+        if mains or fault != "mains":
+            rig.simulator.misbehave(fault, argument)
+        await rig.clock.advance(6)
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+    async with Rig(monkeypatch, state=rig.state, simulator=rig.simulator, clock=rig.clock) as later:
+        await later.clock.advance(12)
+        assert later.unit.running == ran
+        assert later.unit.remote_mode == mode
+
+
+async def test_a_unit_that_stays_dark_is_not_told_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its switches would let it run and it does not: the mode is said again, twice a minute and no more."""
+    async with Rig(monkeypatch) as rig:
+        await rig.known()
+        await rig.write({MODE: ON})
+        rig.unit.panel = True
+        monkeypatch.setattr(type(rig.unit), "allowed", property(lambda unit: (False, False)))
+        await rig.clock.advance(120)
+        assert 3 <= len(rig.commands) <= 6
+        assert set(rig.commands) == {(ON, 500)}
+
+
 async def test_the_unit_restarts_while_the_bridge_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Rig(monkeypatch, mains=False) as rig:
         await rig.known()
@@ -168,6 +217,7 @@ async def test_dark_for_a_few_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -
     [
         ("auto", ON, [4]),
         ("auto", CHARGER_ONLY, [4]),
+        ("auto", INVERTER_ONLY, [4]),
         ("auto", OFF, []),
         ("leave", ON, []),
         ("leave", OFF, []),
@@ -189,6 +239,8 @@ async def test_panel_detect(
         assert not rig.commands
         left = [r for r in caplog.records if HAND_BACK in r.getMessage() and r.levelno == logging.WARNING]
         assert len(left) == (policy == "auto" and remote_mode == OFF)
+        halves = [r for r in caplog.records if "panel_detect: leave" in r.getMessage()]
+        assert len(halves) == (lines == [4] and remote_mode in (CHARGER_ONLY, INVERTER_ONLY))
 
 
 async def test_lines_of_a_bridge_in_command_are_sent_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
