@@ -144,8 +144,8 @@ def _need_readable(path: Path) -> None:
         needed = stat.S_IROTH if part is path else stat.S_IXOTH
         if not part.stat().st_mode & needed:
             raise CommandFailed(
-                f"{part} is closed to other users, so the service could not use {path}: put the program under "
-                "/opt and the site file into /etc/inverter-bridge, or open it: "
+                f"{part} is closed to other users, so the service could not use {path}: put the program "
+                "under /opt and the site file into /etc/inverter-bridge, or open it: "
                 f"chmod o+{'r' if part is path else 'x'} {part}"
             )
 

@@ -100,6 +100,8 @@ def make_simulator(family: str, product: str | None, wanted: dict[str, Any]) -> 
     if family not in families:
         raise click.UsageError(_unknown("family", family, list(families)))
     entry = families[family]
+    if not entry.simulator:
+        raise click.UsageError(f"{family} has no simulator: its far end is another bridge, such as the demo")
     if product is not None and product not in entry.simulators:
         if product in entry.later:
             raise click.UsageError(f"{family} has no simulator of {product} in this version")

@@ -89,7 +89,8 @@ class UnitPlan:
                         self._beyond(device.name, unit + behind, place)
 
     def _beyond(self, device: str, unit: int, place: Node) -> None:
-        message = f"found a unit of device '{device}' that would have to be {unit}, expected at most {BRIDGE_UNIT - 1}"
+        expected = f"expected at most {BRIDGE_UNIT - 1}"
+        message = f"found a unit of device '{device}' that would have to be {unit}, {expected}"
         self._problems.append(place.problem(message, "begin with a lower unit"))
 
     def _native(self, device: PlacedDevice, learnt: str | None) -> str | None:

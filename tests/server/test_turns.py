@@ -110,7 +110,9 @@ async def test_a_write_refused_while_its_client_leaves_is_no_defect(
 ) -> None:
     async with running() as plant:
         context = RequestContext(plant.listener.terms, None)
-        writing = asyncio.create_task(context.write(UNIT, LIMIT, lambda unit: unit.decode_registers(LIMIT, b"\1\1")))
+        writing = asyncio.create_task(
+            context.write(UNIT, LIMIT, lambda unit: unit.decode_registers(LIMIT, b"\1\1"))
+        )
         for _ in range(turns):
             await asyncio.sleep(0)
         writing.cancel()

@@ -10,98 +10,28 @@ from typing import Any, Self
 
 import pytest
 
-from bridge.adapters.line import LineLost, PortMissing
 from bridge.adapters.modbus import endpoint as endpoint_module
 from bridge.adapters.modbus.adapter import ModbusAdapter
 from bridge.adapters.modbus.options import ModbusOptions
 from bridge.adapters.modbus.simulator import BYTES_PER_S, Series607Simulator
-from bridge.adapters.pty import Pacer
 from bridge.datastore.clock import ManualClock
 from bridge.datastore.device import Device
 from bridge.datastore.state import StateStore
 from bridge.datastore.store import Datastore
 from bridge.datastore.values import Origin, Outcome, Value, WriteAttempt, WriteRequest
+from tests.adapters import joined
+from tests.adapters.joined import JoinedLine
 
 PERSON = Origin("modbus", "test")
 #: A port that is only a name: the line is made in memory.
 PORT = "/dev/joined"
 
 
-class JoinedLine:
-    """The bridge's end of a line in memory."""
-
-    def __init__(self, wire: "JoinedWire") -> None:
-        self.port = PORT
-        self._wire = wire
-        self._unread = bytearray()
-        self._arrived = asyncio.Event()
-        self.lost = False
-
-    def arrive(self, data: bytes) -> None:
-        self._unread += data
-        self._arrived.set()
-
-    def lose(self) -> None:
-        self.lost = True
-        self._arrived.set()
-
-    async def read(self) -> bytes:
-        while not self._unread:
-            if self.lost:
-                raise LineLost(self.port, "unplugged")
-            self._arrived.clear()
-            await self._arrived.wait()
-        data = bytes(self._unread)
-        self._unread.clear()
-        return data
-
-    def write(self, data: bytes) -> None:
-        if self.lost:
-            raise LineLost(self.port, "unplugged")
-        self._wire.written(data)
-
-    def close(self) -> None:
-        self.lose()
-
-
-class JoinedWire:
-    """The devices' end: all simulators hear what is written, as on a pair of wires."""
+class JoinedWire(joined.JoinedWire):
+    """The devices' end, at 38400 Bd."""
 
     def __init__(self, clock: ManualClock) -> None:
-        self._clock = clock
-        self._pacer = Pacer(clock, BYTES_PER_S)
-        self._line: JoinedLine | None = None
-        self.simulators: list[Series607Simulator] = []
-        self.plugged = True
-        #: What the bridge has sent, with its time.
-        self.sent: list[tuple[float, bytes]] = []
-
-    def open(self) -> JoinedLine:
-        if not self.plugged:
-            raise PortMissing(PORT, "no such port")
-        self._line = JoinedLine(self)
-        return self._line
-
-    def written(self, data: bytes) -> None:
-        self.sent.append((self._clock.monotonic(), data))
-        for simulator in self.simulators:
-            simulator.hear(data)
-
-    async def send(self, data: bytes) -> None:
-        await self._pacer.send(data, self._hand_over)
-
-    async def unplug(self) -> None:
-        self.plugged = False
-        if self._line is not None:
-            self._line.lose()
-            self._line = None
-
-    async def replug(self) -> None:
-        self.plugged = True
-
-    def _hand_over(self, data: bytes) -> None:
-        if self._line is not None:
-            self._line.arrive(data)
+        super().__init__(clock, BYTES_PER_S, PORT)
 
 
 class Rig:

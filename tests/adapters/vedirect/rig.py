@@ -11,8 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from bridge.adapters.line import LineLost, PortMissing
-from bridge.adapters.pty import BYTES_PER_S_19200, Pacer
+from bridge.adapters.pty import BYTES_PER_S_19200
 from bridge.adapters.vedirect import adapter as adapter_module
 from bridge.adapters.vedirect.adapter import VeDirectAdapter
 from bridge.adapters.vedirect.options import VeDirectOptions
@@ -22,88 +21,19 @@ from bridge.datastore.device import Device
 from bridge.datastore.state import StateStore
 from bridge.datastore.store import Datastore
 from bridge.datastore.values import Origin, Outcome, Value, WriteAttempt, WriteRequest
+from tests.adapters import joined
+from tests.adapters.joined import JoinedLine
 
 MODE, LIMIT = "/Mode", "/Settings/ChargeCurrentLimit"
 ON, OFF = 1, 4
 PERSON = Origin("modbus", "test")
 
 
-class JoinedLine:
-    """The bridge's end of a line in memory."""
-
-    def __init__(self, wire: "JoinedWire") -> None:
-        self.port = "joined"
-        self._wire = wire
-        self._unread = bytearray()
-        self._arrived = asyncio.Event()
-        self.lost = False
-        self.heard = False
-
-    def arrive(self, data: bytes) -> None:
-        self.heard = True
-        self._unread += data
-        self._arrived.set()
-
-    def lose(self) -> None:
-        self.lost = True
-        self._arrived.set()
-
-    async def read(self) -> bytes:
-        while not self._unread:
-            if self.lost:
-                raise LineLost(self.port, "unplugged")
-            self._arrived.clear()
-            await self._arrived.wait()
-        data = bytes(self._unread)
-        self._unread.clear()
-        return data
-
-    def write(self, data: bytes) -> None:
-        if self.lost:
-            raise LineLost(self.port, "unplugged")
-        self._wire.written(data)
-
-    async def drain(self) -> None:
-        return
-
-    def close(self) -> None:
-        self.lose()
-
-
-class JoinedWire:
-    """The device's end: what a simulator plays on."""
+class JoinedWire(joined.JoinedWire):
+    """The device's end, at 19200 Bd."""
 
     def __init__(self, clock: ManualClock) -> None:
-        self._pacer = Pacer(clock, BYTES_PER_S_19200)
-        self._line: JoinedLine | None = None
-        self.simulator: ChargerSimulator | None = None
-        self.plugged = True
-
-    def open(self) -> JoinedLine:
-        if not self.plugged:
-            raise PortMissing("joined", "no such port")
-        self._line = JoinedLine(self)
-        return self._line
-
-    def written(self, data: bytes) -> None:
-        if self.simulator is not None:
-            self.simulator.hear(data)
-
-    async def send(self, data: bytes) -> None:
-        await self._pacer.send(data, self._hand_over)
-
-    async def unplug(self) -> None:
-        self.plugged = False
-        if self._line is not None:
-            self._line.lose()
-            self._line = None
-
-    async def replug(self) -> None:
-        self.plugged = True
-
-    def _hand_over(self, data: bytes) -> None:
-        if self._line is not None:
-            self._line.arrive(data)
+        super().__init__(clock, BYTES_PER_S_19200)
 
 
 class Rig:
