@@ -43,8 +43,10 @@ def test_taken(tmp_path: Path, written: str, outlet: AuditOutlet | None) -> None
     [
         ("[audit]", ["1:10: found a list, expected a mapping"]),
         ("{audit: true}", ["1:18: found the boolean true, expected a mapping"]),
-        ("{audti: {}}", ["1:11: found the unknown key 'audti', expected one of audit, metrics, did you mean 'audit'?"]),
-        ("{web: {listen: x}}", ["1:11: outlet 'web' is not available in this version, remove it"]),
+        ("{audti: {}}", ["1:11: found the unknown key 'audti', expected one of audit, history, metrics, mqtt, notify, web, did you mean 'audit'?"]),
+        ("{web: {listen: x}}", ['1:25: found the text \'x\', expected host:port such as "0.0.0.0:502" or "[::]:502"']),
+        ("{web: {key: k.pem}}", ["1:16: found a mapping, expected 'certificate' and 'key' together, or neither"]),
+        ("{web: {allow: [router]}}", ["1:25: found the text 'router', expected a network such as 192.168.1.0/24, or an address"]),
         ("{audit: {file: audit.db}}", [f"1:25: found the text 'audit.db', {FILE}"]),
         ("{audit: {file: ''}}", [f"1:25: found the text '', {FILE}"]),
         ('{audit: {file: "a\\0.log"}}', [f"1:25: found the text 'a\x00.log', {FILE}"]),

@@ -1,0 +1,57 @@
+"""A running bridge that keeps a history and writes to its owner: asked through its door, backed up meanwhile."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bridge.cli.errors import CommandFailed
+from bridge.outlets.history_calendar import Calendar
+from bridge.outlets.history_reader import HistoryReader
+from tests.house.test_first_light import ready
+from tests.house.test_reception import asked
+from tests.outlets.test_notify_post import receiving
+
+Make = Callable[..., Any]
+POWER = "/Dc/0/Power"
+
+
+async def test_it_takes_down_and_is_set_right(boathouse: Make) -> None:
+    house = await boathouse(start=False)
+    house.site.write_text(
+        house.site.read_text() + "timezone: UTC\noutlets: {history: {write: 10 s}, audit: }\n"
+    )
+    await house.start()
+    async with house.master() as master:
+        await ready(house, master)
+    reader = HistoryReader(house.folder / "state" / "history.sqlite", Calendar("UTC"))
+    steps: list[Any] = []
+    async with asyncio.timeout(50):
+        while not steps:  # asking writes what has been taken down; the first sample takes its time
+            with contextlib.suppress(CommandFailed):
+                steps = await asked(house, "energy_set", of="charger", path=POWER, kwh=7.5)
+            await asyncio.sleep(0.2)
+    assert steps[0]["before"] == 0
+    assert await reader.lifetime("charger", POWER) >= 7.5
+    with pytest.raises(CommandFailed, match="knows no device 'charget'"):
+        await asked(house, "energy_wipe", of="charget")
+    await asked(house, "energy_wipe", of="charger")
+    await house.stop()
+    assert ("charger", POWER, "W") in reader.read_known()
+    lines = [json.loads(line) for line in (house.folder / "state" / "audit.jsonl").read_text().splitlines()]
+    operations = [line for line in lines if line["event"] == "operation"]
+    assert operations[-1]["operation"] == "energy_wipe"
+    assert operations[-1]["arguments"] == {"of": "charger"}
+
+
+async def test_it_sends_a_test_to_its_owner(boathouse: Make) -> None:
+    async with receiving() as (receiver, at):
+        house = await boathouse(start=False)
+        house.site.write_text(house.site.read_text() + f'outlets: {{notify: {{url: "{at}/topic"}}}}\n')
+        await house.start()
+        (step,) = await asked(house, "notify_test")
+        assert step["status"] == 200
+        assert json.loads(receiver.got[0][1])["title"] == "site: test"
