@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from bridge.site.models import ServedUnit
 
 LISTENER = "127.0.0.1:5020"
+#: Where the page of the demonstration is, if nobody else is there.
+PAGE = ("127.0.0.1", 8080)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class SimulatedDevice:
 _SLCAN = "interface: slcan, dialect: pylontech"
 _PACK = "battery: {cells: 16, chemistry: lfp, capacity: 200}"
 _ROOF = (
-    "ecu_id: D8A3011B9780, always_day: true, poll: 12 s, serial: SIMROOF, inverters: ["
+    "ecu_id: D8A3011B9780, always_day: true, location: [52.1, 5.2], poll: 12 s, serial: SIMROOF, inverters: ["
     '{serial: "408000158215", model: yc600, address: 0x103A}, '
     '{serial: "802000018915", model: qs1, address: 0x2A3D}, '
     '{serial: "703000017664", model: ds3, address: 0x7C3A}]'
@@ -88,8 +91,19 @@ def demo_units() -> tuple[ServedUnit, ...]:
     return tuple(ServedUnit(f"tcp://{LISTENER}", d.unit, d.name, d.map, None) for d in DEVICES)
 
 
-def site_text(folder: Path) -> str:
-    """Return the demonstration's site file, its ports in `folder`."""
+def page_is_free() -> bool:
+    """True where the page's address can be listened on."""
+    with contextlib.closing(socket.socket()) as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trying.bind(PAGE)
+        except OSError:
+            return False
+    return True
+
+
+def site_text(folder: Path, *, page: bool = False) -> str:
+    """Return the demonstration's site file, its ports in `folder`; page: with a page, which all may read."""
     lines = [
         "site: Demonstration",
         f'state: "{folder / "state"}"',
@@ -99,6 +113,7 @@ def site_text(folder: Path) -> str:
         *(device.site_line(folder / device.name) for device in DEVICES),
         "links:",
         *(f'  - {{from: "pack:{path}", to: "bms:{path}"}}' for path in LINKS),
+        *(('outlets: {{web: {{listen: "{}:{}", public: true}}}}'.format(*PAGE),) if page else ()),
     ]
     return "\n".join(lines) + "\n"
 

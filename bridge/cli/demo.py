@@ -18,7 +18,7 @@ from bridge.cli.check import learnt_product
 from bridge.cli.errors import CommandFailed
 from bridge.cli.run import run_until_stopped
 from bridge.datastore.values import Quality
-from bridge.demo import DEVICES, LISTENER, simulators, site_text
+from bridge.demo import DEVICES, LISTENER, PAGE, page_is_free, simulators, site_text
 from bridge.logs import start_logging
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.rows import Row, primary, rows_of
@@ -49,24 +49,25 @@ async def _demo() -> None:
     with tempfile.TemporaryDirectory(prefix="inverter-bridge-demo-") as name:
         folder = Path(name)
         site = folder / "site.yaml"
-        await asyncio.to_thread(site.write_text, site_text(folder), encoding="utf-8")
+        page = page_is_free()
+        await asyncio.to_thread(site.write_text, site_text(folder, page=page), encoding="utf-8")
         load = load_site(site, os.environ, InstalledFamilies(), learnt_product)
         if load.site is None:
             raise CommandFailed("; ".join(str(problem) for problem in load.problems))
         start_logging("warning", {})
-        house = House(load, InstalledFamilies(), keep_state=False)
+        house = House(load, InstalledFamilies())  # its state is in the folder, and goes with it
         async with simulators(folder):
             serving = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 group.create_task(house.run(serving.set))
                 await serving.wait()
-                await _show(house)
+                await _show(house, page=page)
 
 
-async def _show(house: House) -> None:
+async def _show(house: House, *, page: bool) -> None:
     console = Console()
     rows = {device.name: _rows(device.map) for device in DEVICES}
-    console.print(_lines_to_copy(), soft_wrap=True)
+    console.print(_lines_to_copy(page=page), soft_wrap=True)
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
             while True:
@@ -84,7 +85,7 @@ def _rows(name: str) -> tuple[Row, ...]:
     return () if load.map is None else rows_of(load.map)
 
 
-def _lines_to_copy() -> Text:
+def _lines_to_copy(*, page: bool) -> Text:
     first = next(device for device in DEVICES if device.name == "charger")
     rows = _rows(first.map)
     voltage = primary(rows, "/Dc/0/Voltage")
@@ -93,13 +94,15 @@ def _lines_to_copy() -> Text:
     called = Path(sys.argv[0]).name
     command = called if called == "inverter-bridge" else f"{sys.executable} -m bridge"
     read_one = f"mbpoll -m tcp -p {port} -a {first.unit} -0 -t 4 -r {address} -c 1 -1 {host}"
+    where = "{}:{}".format(*PAGE)
+    seen = f"And in a browser: http://{where}/\n" if page else f"No page: another program is on {where}.\n"
     return Text(
         f"SIMULATED equipment, served by Modbus TCP on {LISTENER}. In another terminal:\n\n"
         f"  {read_one}   # battery voltage x 100\n"
         f"  {command} read --demo {first.name}\n"
         f"  {command} watch --demo {first.name} /Dc/0/Voltage /Dc/0/Current\n"
         f"  {command} write --demo {first.name} /Settings/ChargeCurrentLimit 6\n"
-        f"  {command} write --demo {first.name} /Mode off\n"
+        f"  {command} write --demo {first.name} /Mode off\n\n{seen}"
     )
 
 

@@ -1,6 +1,7 @@
 """The command `run`: serve the devices of a site file until told to stop."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Any
 
 import click
 
-from bridge.app import House
+from bridge.app import House, ReloadFault
 from bridge.cli.check import explained, load_checked
 from bridge.cli.errors import BadFile
 from bridge.logs import start_logging
 from bridge.site.families import InstalledFamilies
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -20,7 +23,8 @@ from bridge.site.families import InstalledFamilies
 def run(site: Path) -> None:
     """Serve the devices of a site file until stopped (Ctrl-C or SIGTERM).
 
-    Devices may be absent at the start and come and go. The log goes to standard error.
+    Devices may be absent at the start and come and go. SIGHUP reads the site file again: devices that
+    changed start anew, the others go on. The log goes to standard error.
     """
     if not site.exists():
         raise BadFile(
@@ -34,8 +38,36 @@ def run(site: Path) -> None:
     if load.warnings:
         click.echo(explained(load.warnings, "warning: "), err=True)
     start_logging(load.site.log.level, load.site.log.devices)
-    house = House(load, InstalledFamilies())
-    run_until_stopped(house.run())
+    house = House(load, InstalledFamilies(), site_file=site)
+    house.reloaded = lambda taken: start_logging(taken.log.level, taken.log.devices)
+    run_until_stopped(serve(house, site))
+
+
+async def serve(house: House, site: Path) -> None:
+    """Run a house; SIGHUP makes it read its site file again. A bad file is told in the log."""
+    reloading: set[asyncio.Task[None]] = set()
+
+    def begin() -> None:
+        task = asyncio.create_task(_reload(house, site))
+        reloading.add(task)
+        task.add_done_callback(reloading.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, begin)
+    await house.run()
+
+
+async def _reload(house: House, site: Path) -> None:
+    load = await asyncio.to_thread(load_checked, site)
+    for problem in load.problems:
+        _log.error("site not reloaded: %s", problem)
+    if load.site is None:
+        return
+    for warning in load.warnings:
+        _log.warning("site: %s", warning)
+    try:
+        await house.reload(load)
+    except ReloadFault as fault:
+        _log.error("site=%s not reloaded: %s", load.site.name, fault)
 
 
 def run_until_stopped(main: Coroutine[Any, Any, None], *, fast: bool = True) -> None:
