@@ -64,7 +64,7 @@ soak: $(VENV)/.installed-dev
 	$(RUN) -m tests.storm $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venv-pymodbus25 tests/interop/js/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-pymodbus25 tests/interop/js/node_modules tests/web/js/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A venv whose interpreter has gone (a new Python, an interrupted set-up) is made anew.

@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every row there is so far, as tables and as one line of JSON.
 
-Exit status 1 only where replies of the bridge were lost, doubled, wrong or missed, or where hostile clients left
-descriptors open; figures are told, not judged.
+Exit status 1 only where replies of the bridge were lost, doubled, wrong or missed, or where hostile clients
+left descriptors open; figures are told, not judged.
 """
 
 import argparse
@@ -10,10 +10,21 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks import can_period, hostile, many_units, memory, throughput, waiting
+from benchmarks import (
+    can_period,
+    fleet,
+    hostile,
+    idle,
+    many_units,
+    memory,
+    outlets,
+    throughput,
+    vebus,
+    waiting,
+)
 
 #: Length of the runs of parts that watch a clock of their own, in seconds.
-_CAN_S, _UNITS_S = 20.0, 60
+_CAN_S, _UNITS_S, _VEBUS_S = 20.0, 60, 20.0
 
 #: Measures a part; returns its rows, how they are shown, and the exit status.
 Part = Callable[[argparse.Namespace], tuple[Any, Any, int]]
@@ -28,6 +39,11 @@ def _waiting(chosen: argparse.Namespace) -> tuple[Any, Any, int]:
     # A p99 of paced clients needs as many requests as an unpaced run has in less time.
     rows, runs = waiting.measure(chosen.rounds, max(1.0, 2 * chosen.seconds))
     return rows, waiting.COLUMNS, throughput.told_wrong(runs)
+
+
+def _outlets(chosen: argparse.Namespace) -> tuple[Any, Any, int]:
+    rows, runs = outlets.measure(min(chosen.rounds, 3))
+    return rows, outlets.COLUMNS, throughput.told_wrong(runs)
 
 
 def _memory(_: argparse.Namespace) -> tuple[Any, Any, int]:
@@ -48,13 +64,30 @@ def _can(_: argparse.Namespace) -> tuple[Any, Any, int]:
     return can_period.measure(_CAN_S, "sma"), can_period.COLUMNS, 0
 
 
+def _vebus(_: argparse.Namespace) -> tuple[Any, Any, int]:
+    return vebus.measure(_VEBUS_S), vebus.COLUMNS, 0
+
+
+def _fleet(_: argparse.Namespace) -> tuple[Any, Any, int]:
+    rows = fleet.measure()
+    return rows, fleet.COLUMNS, int(any(row["wrong"] for row in rows))
+
+
+def _idle(_: argparse.Namespace) -> tuple[Any, Any, int]:
+    return idle.measure(), idle.COLUMNS, 0
+
+
 PARTS: Mapping[str, Part] = {
     "throughput": _throughput,
     "waiting": _waiting,
+    "outlets": _outlets,
     "memory": _memory,
     "hostile": _hostile,
+    "idle": _idle,
     "units": _units,
     "can": _can,
+    "vebus": _vebus,
+    "fleet": _fleet,
 }
 
 

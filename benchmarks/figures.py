@@ -43,5 +43,7 @@ WANTED = {
 
 #: p99 of reads while commands wait elsewhere, against a quiet run.
 WAITING_P99 = 1.5
+#: p99 of reads with all outlets on, against none.
+OUTLETS_P99 = 1.3
 #: Memory: a whole site without outlets (MiB), a further unit of a thousand points and a further view (KiB).
 SITE_MIB, UNIT_KIB, VIEW_KIB = 65.0, 250.0, 16.0

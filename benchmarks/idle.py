@@ -20,6 +20,7 @@ import time
 import tty
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -253,12 +254,22 @@ def _nothing_s(said: dict[str, list[tuple[float, bytes]]], began: float, ended: 
 
 
 async def _read_and_forget(ports: list[str]) -> None:
+    """Read every port as any asyncio program would: a stream each, and a task that waits for its next bytes."""
     loop = asyncio.get_running_loop()
+    streams = []
     for port in ports:
         descriptor = os.open(port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        loop.add_reader(descriptor, os.read, descriptor, 4096)
+        stream = asyncio.StreamReader()
+        protocol = partial(asyncio.StreamReaderProtocol, stream)
+        await loop.connect_read_pipe(protocol, os.fdopen(descriptor, "rb", 0))
+        streams.append(stream)
     print("reading", flush=True)
-    await asyncio.Event().wait()
+    await asyncio.gather(*(_forget(stream) for stream in streams))
+
+
+async def _forget(stream: asyncio.StreamReader) -> None:
+    while await stream.read(4096):
+        pass
 
 
 def measure() -> list[Row]:

@@ -3,7 +3,7 @@
 import json
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -22,7 +22,14 @@ _HEADINGS = ("listener", "unit", "device", "map", "role")
 
 
 @click.command()
-@click.argument("site", type=click.Path(path_type=Path))
+@click.argument("site", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--all",
+    "fleet",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Check every site of a directory, each NAME.yaml and NAME.env in it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option(
     "--print-schema",
@@ -33,13 +40,20 @@ _HEADINGS = ("listener", "unit", "device", "map", "role")
     help="Print the JSON Schema of site files, for editors, and do nothing else.",
 )
 @click.pass_context
-def check(ctx: click.Context, site: Path, as_json: bool) -> None:
+def check(ctx: click.Context, site: Path | None, fleet: Path | None, as_json: bool) -> None:
     """Check a site file and show what it would serve.
 
     Every fault is shown with its place, all at once. Exit status 2 when there is one; warnings alone end
     with 0. A map that shows as `not known yet` (null in JSON) depends on what the device turns out to be.
     The bridge's own unit 247 is not listed.
     """
+    if (site is None) is (fleet is None):
+        raise click.UsageError("found both or neither of SITE and --all DIR: expected one of them")
+    if site is None:
+        from bridge.cli.check_fleet import check_fleet
+
+        assert fleet is not None  # noqa: S101 - one of them is there
+        ctx.exit(BAD_FILE if check_fleet(fleet, as_json=as_json) else 0)
     load = load_checked(site)
     click.echo(_as_json(load) if as_json else _as_text(load))
     ctx.exit(BAD_FILE if load.problems else 0)
@@ -53,9 +67,13 @@ def _print_schema(ctx: click.Context, *, wanted: bool) -> None:
         ctx.exit()
 
 
-def load_checked(site: Path) -> SiteLoad:
-    """Load a site file with this environment, the installed families and maps, and the saved state."""
-    return load_site(site, os.environ, InstalledFamilies(), learnt_product)
+def load_checked(site: Path, variables: Mapping[str, str] | None = None) -> SiteLoad:
+    """Load a site file with this environment, the installed families and maps, and the saved state.
+
+    variables: what stands over those of the environment.
+    """
+    env = {**os.environ, **variables} if variables else os.environ
+    return load_site(site, env, InstalledFamilies(), learnt_product)
 
 
 def learnt_product(state: Path, device: str) -> str | None:
@@ -89,14 +107,16 @@ def _explained(problem: Problem, word: str, lines: dict[str, list[str]]) -> str:
 
 
 def _as_json(load: SiteLoad) -> str:
-    return json.dumps(
-        {
-            "errors": [_fields(problem) for problem in load.problems],
-            "units": [{key: getattr(unit, key) for key in _HEADINGS} for unit in load.units],
-            "warnings": [_fields(problem) for problem in load.warnings],
-        },
-        indent=2,
-    )
+    return json.dumps(as_fields(load), indent=2)
+
+
+def as_fields(load: SiteLoad) -> dict[str, object]:
+    """Return what `--json` prints of a site."""
+    return {
+        "errors": [_fields(problem) for problem in load.problems],
+        "units": [{key: getattr(unit, key) for key in _HEADINGS} for unit in load.units],
+        "warnings": [_fields(problem) for problem in load.warnings],
+    }
 
 
 def _fields(problem: Problem) -> dict[str, str | int]:

@@ -37,9 +37,15 @@ COMMANDS = {
     "cerbo-check": Entry(
         "bridge.cli.cerbo_check:cerbo_check", "Say what a Victron GX makes of a running bridge."
     ),
+    "setup": Entry("bridge.cli.setup:setup", "Set a bridge up in a browser, from nothing."),
+    "password": Entry("bridge.cli.password:password", "Set a password of the page."),
     "service": Entry("bridge.cli.service:service", "Install the bridge as a service of the system."),
     "pair": Entry("bridge.cli.pair:pair", "Pair micro-inverters with a running bridge."),
     "radio": Entry("bridge.cli.radio:radio", "Look after the zigbee radio of a running bridge."),
+    "energy": Entry("bridge.cli.energy:energy", "Show what has flowed, and set it right."),
+    "history": Entry("bridge.cli.history:history", "List the points of the history, and export it."),
+    "backup": Entry("bridge.cli.backup:backup", "Put a site and all that the bridge has kept into one file."),
+    "restore": Entry("bridge.cli.restore:restore", "Put back what a backup holds."),
     "simulate": Entry("bridge.cli.simulate:simulate", "Play a device on a pseudo-terminal."),
     "trace": Entry("bridge.cli.trace:trace", "Record and replay the bytes of a line."),
 }

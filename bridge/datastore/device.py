@@ -285,6 +285,8 @@ class Device:
         self._link_words = words
         if link is self._link:
             return
+        if self._link is LinkState.PORT_MISSING:
+            self.expire()  # before its port is back, which must not make believable again what was over
         level = logging.INFO if link in _UNEVENTFUL else logging.WARNING
         _log.log(level, "device=%s link=%s was=%s", self.name, link.name.lower(), self._link.name.lower())
         self._link = link

@@ -19,6 +19,7 @@ After=network-online.target time-sync.target
 Type=notify
 NotifyAccess=main
 ExecStart={program} run {site}
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=2
 # A bad site file does not mend itself.
@@ -35,6 +36,8 @@ AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 NoNewPrivileges=yes
 ProtectSystem=strict
+# The page's editor writes the site file, where its folder is the service's own.
+ReadWritePaths=-/etc/inverter-bridge
 ProtectHome=read-only
 PrivateTmp=yes
 ProtectProc=invisible

@@ -9,10 +9,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bridge.site import defaults
 from bridge.site.addresses import HostPort, access_entry, listen_address
+from bridge.site.history import HistoryOutlet
+from bridge.site.mqtt import MqttOutlet
+from bridge.site.notices import NotifyOutlet
 from bridge.site.sizes import Size
 
 #: Outlets of later versions.
-LATER_OUTLETS = frozenset({"history", "mqtt", "notify"})
+LATER_OUTLETS: frozenset[str] = frozenset()
 
 _SIZE_MIN, _SIZE_MAX = 4 << 10, 1 << 30
 
@@ -130,4 +133,13 @@ class Outlets(BaseModel):
     )
     web: Annotated[WebOutlet | None, BeforeValidator(_named)] = Field(
         default=None, description="the page for people, and the REST interface"
+    )
+    history: Annotated[HistoryOutlet | None, BeforeValidator(_named)] = Field(
+        default=None, description="what all points have been, and what has flowed"
+    )
+    notify: Annotated[NotifyOutlet | None, BeforeValidator(_named)] = Field(
+        default=None, description="messages to the owner when something happens"
+    )
+    mqtt: MqttOutlet | None = Field(
+        default=None, description="points, commands and reports through an MQTT broker"
     )

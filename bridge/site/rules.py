@@ -10,6 +10,7 @@ from bridge.site.addresses import HostPort
 from bridge.site.buses import judge_buses
 from bridge.site.checked import at, did_you_mean
 from bridge.site.models import AccessRule, RtuListener, TlsListener
+from bridge.site.mqtt_rules import judge_mqtt
 from bridge.site.ports import port_fault, port_identity
 from bridge.site.sections import NOT_YET, Draft, PlacedDevice, PlacedListener, PlacedView
 
@@ -29,6 +30,7 @@ def judge(
     judge_buses(draft, problems)
     for placed in draft.views:
         _view(draft, placed, problems)
+    judge_mqtt(draft, directory, problems)
     _log(draft, problems)
     _state(draft, state, problems)
     _access(draft, warnings)

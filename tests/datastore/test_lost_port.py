@@ -74,3 +74,12 @@ async def test_what_comes_again_is_believed_and_nothing_else() -> None:
     assert device.link is LinkState.ONLINE
     assert device.value("/Flow") == 3
     assert device.value("/Total") is None
+
+
+async def test_a_port_that_is_back_makes_nothing_believable_that_nobody_had_looked_at() -> None:
+    clock, device = pump()
+    device.set_link(LinkState.PORT_MISSING)
+    await clock.advance(0.8)  # nobody has called `expire` since
+    device.set_link(LinkState.STARTING)
+    assert not device.alive
+    assert device.value("/Flow") is None

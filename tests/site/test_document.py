@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from bridge.adapters.base import LeaseOptions, WearOptions
 from bridge.adapters.vedirect.options import FAMILY, VeDirectOptions
 from bridge.site.automations import ChargerUse, SurplusCharging
+from bridge.site.history import HistoryOutlet
 from bridge.site.loader import load_site
 from bridge.site.models import (
     LISTENERS,
@@ -21,6 +22,7 @@ from bridge.site.models import (
     Log,
     View,
 )
+from bridge.site.notices import NotifyOutlet
 from bridge.site.outlets import LATER_OUTLETS, AuditOutlet, Outlets
 from bridge.site.sections import KEYS
 from tests.site.conftest import MAPS
@@ -35,6 +37,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     **{f"### `{kind}`": model for kind, model in LISTENERS.items() if kind not in ("tcp", "udp", "rtu_tcp")},
     "## `outlets`": Outlets,
     "### `audit`": AuditOutlet,
+    "### `history`": HistoryOutlet,
+    "### `notify`": NotifyOutlet,
     "## `devices`": VeDirectOptions,
     "### `wear`": WearOptions,
     "### `lease`": LeaseOptions,

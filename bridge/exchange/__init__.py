@@ -1,0 +1,1 @@
+"""The versioned message format between bridges and on MQTT; `docs/mqtt.md` describes it for others."""
