@@ -254,12 +254,13 @@ def _nothing_s(said: dict[str, list[tuple[float, bytes]]], began: float, ended: 
 
 
 async def _read_and_forget(ports: list[str]) -> None:
-    """Read every port as any asyncio program would: a stream each, and a task that waits for its next bytes."""
+    """Read every port as any asyncio program would: a stream each, and a task that waits for bytes."""
     loop = asyncio.get_running_loop()
     streams = []
     for port in ports:
         descriptor = os.open(port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         stream = asyncio.StreamReader()
+        protocol = partial(asyncio.StreamReaderProtocol, stream)
         protocol = partial(asyncio.StreamReaderProtocol, stream)
         await loop.connect_read_pipe(protocol, os.fdopen(descriptor, "rb", 0))
         streams.append(stream)

@@ -212,6 +212,8 @@ class House:
             self._announce()
         if (site.outlets, site.name, site.timezone) != (former.outlets, former.name, former.timezone):
             self._renewing = asyncio.create_task(self._renew_outside())
+        elif self._outside is not None:
+            self._outside.follow(site)
         self.reloaded(site)
         said = changes.said(listeners)
         _log.info("site=%s reloaded: %s", site.name, said)

@@ -107,6 +107,10 @@ class Outside:
         except HttpFault as fault:
             _log.error("%s; all else goes on", fault)
 
+    def follow(self, site: Site) -> None:
+        """Take a site that has changed in other things than its outlets."""
+        self._site = site
+
     async def stop(self) -> None:
         """End all of them, the newest first."""
         await self._ending.aclose()

@@ -68,6 +68,17 @@ async def test_a_group_that_is_stale_there_is_stale_here_and_the_unit_with_it(br
             await until(lambda: (head.voltage, head.device.value(NAME)) == (13.0, "Boat"))
 
 
+async def test_a_device_that_is_not_yet_told_to_be_silent_is_silent_here(broker: Broker) -> None:
+    """Nobody watches over the field's groups here: its link says online when nothing there can be believed."""
+    field = Field(SystemClock(), stale_after_s=SHORT_S)
+    field.whole()
+    async with told(field, broker.port), Head(broker.port).living() as head:
+        async with measuring(field, 27.12):
+            await ready(head)
+        await until(lambda: not head.device.alive)
+        assert (field.device.link, head.device.link) == (LinkState.ONLINE, LinkState.SILENT)
+
+
 async def test_single_points_that_are_stale_there_are_stale_here(broker: Broker) -> None:
     field = Field(SystemClock())
     field.whole()

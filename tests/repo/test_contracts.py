@@ -31,6 +31,7 @@ PLANTED = [
     ("server-alone", "server/__init__.py", "import bridge.adapters.base"),
     ("control-alone", "control/__init__.py", "import bridge.site.models"),
     ("outlets-listen", "outlets/__init__.py", "import bridge.server.terms"),
+    ("exchange-values", "exchange/fields.py", "import bridge.datastore.device"),
     ("site-checks", "site/__init__.py", "import bridge.datastore.values"),
 ]
 

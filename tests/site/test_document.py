@@ -74,9 +74,9 @@ def test_every_section_has_a_row() -> None:
     assert rows == KEYS
 
 
-@pytest.mark.parametrize("word", sorted(LATER_OUTLETS | FAMILY.later))
-def test_what_is_not_available_is_said(word: str) -> None:
-    assert f"`{word}`" in TEXT
+def test_what_is_not_available_is_said() -> None:
+    for word in LATER_OUTLETS | FAMILY.later:
+        assert f"`{word}`" in TEXT
 
 
 def test_whole_examples_are_right(tmp_path: Path) -> None:

@@ -132,8 +132,8 @@ class RemoteAdapter(Adapter):
             self._hide(LinkState.SILENT, f"the far bridge has no device {self._options.device}")
         elif far.alive:
             self._show(link, far, changed.get(self._options.device, ()))
-        else:
-            self._hide(far.link, far.words)
+        else:  # not alive any more, and not yet told to be silent: it is
+            self._hide(LinkState.SILENT if far.link is LinkState.ONLINE else far.link, far.words)
 
     def cut(self) -> None:
         """Show that the broker cannot be reached, unless what was said may still be believed."""
