@@ -87,6 +87,7 @@ async def test_the_whole_way(tmp_path: Path) -> None:
         await asyncio.gather(playing, return_exceptions=True)
     assert reply[:2] == bytes.fromhex("03 02")
     assert told["serious"] == told["faults"] == []
+    assert told["judged"] == 2  # each page of it, in two widths
     assert "adapter: vedirect" in told["site"]
     assert "the same twice" in told["mistyped"]
     assert "online" in told["overview"]

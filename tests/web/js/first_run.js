@@ -19,9 +19,16 @@ const PATIENCE_MS = 120_000;
     page.setDefaultTimeout(PATIENCE_MS);
     page.on("pageerror", (fault) => told.faults.push(String(fault)));
     const judge = async () => {
-      await page.evaluate(axe);
-      const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-      told.serious.push(...found.violations.filter((one) => /serious|critical/.test(one.impact)).map((one) => one.id));
+      for (const width of [1280, 390]) {  // on a desk, and on the phone that it goes on with
+        await page.setViewportSize({ width, height: 844 });
+        await page.evaluate(axe);
+        const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+        const serious = found.violations.filter((one) => /serious|critical/.test(one.impact));
+        told.serious.push(...serious.map((one) => `${one.id} at ${width}`));
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        if (overflow > 0) told.serious.push(`wider than ${width}`);
+      }
+      told.judged = (told.judged || 0) + 1;
     };
     await page.goto(job.url);
     await judge();
