@@ -14,6 +14,7 @@ from bridge.doctor.checks import findings
 from bridge.doctor.finding import Case, Running
 from bridge.doctor.machine import Machine
 from bridge.site.loader import SiteLoad
+from bridge.site.models import Site
 
 #: Looked for in this order where no site is named.
 _SITES = (Path("site.yaml"), Path("/etc/inverter-bridge/site.yaml"))
@@ -28,8 +29,8 @@ MACHINE = Machine
 def doctor(ctx: click.Context, site: Path | None, as_json: bool) -> None:
     """Look for what is wrong with this machine, SITE and its running bridge, and say what helps.
 
-    Without SITE it looks for ./site.yaml, then /etc/inverter-bridge/site.yaml. Nothing is changed and no
-    port is opened. Exit status 1 when there is something to do.
+    Without SITE it looks for ./site.yaml, then /etc/inverter-bridge/site.yaml. Nothing is changed, no port
+    is opened; where `notify` is on, a test message is sent. Exit status 1 when there is something to do.
     """
     if site is not None and not site.exists():
         raise BadFile(
@@ -56,6 +57,17 @@ def _summary(count: int) -> str:
     return "1 thing to do" if count == 1 else f"{count} things to do"
 
 
+def _unsent(file: Path, site: Site) -> str:
+    """Let the bridge send a test message, where it sends any; return what hindered it."""
+    if site.outlets.notify is None or site.outlets.notify.url is None:
+        return ""
+    try:
+        list(ask(file, "notify_test"))
+    except CommandFailed as fault:
+        return str(fault)
+    return ""
+
+
 def _running(file: Path | None, load: SiteLoad | None) -> Running:
     """Ask the bridge of the site, where one runs here."""
     if file is None or load is None or load.site is None:
@@ -74,6 +86,7 @@ def _running(file: Path | None, load: SiteLoad | None) -> Running:
             tuple(ask(file, "peers")),
             version=str(process["version"]),
             pid=pid if isinstance(pid, int) else None,
+            unsent=_unsent(file, load.site),
         )
     except CommandFailed:  # ended meanwhile, or a former version, which does not tell as much
         return Running("yes", devices)

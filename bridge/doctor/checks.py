@@ -38,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     clock.zone,
     clock.synchronised,
     running.listeners,
+    running.messages,
     running.devices,
     container.peers,
 )

@@ -35,6 +35,8 @@ class Running:
     listeners: Steps = ()
     version: str = ""
     pid: int | None = None
+    #: What hindered a test message to the owner; empty where it arrived, or none is wanted.
+    unsent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

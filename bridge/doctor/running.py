@@ -72,6 +72,16 @@ def listeners(case: Case) -> Iterator[Finding]:
             )
 
 
+def messages(case: Case) -> Iterator[Finding]:
+    """Find that a test message to the owner did not arrive."""
+    if case.running.unsent:
+        yield Finding(
+            "notify",
+            f"a test message did not arrive: {case.running.unsent}",
+            "mend `url` in the section `notify` of the site file; see docs/notify.md",
+        )
+
+
 def devices(case: Case) -> Iterator[Finding]:
     """Find devices that are neither online nor asleep. What the port itself tells is not told again."""
     up = next(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bridge.cli import main
 from bridge.cli.errors import CommandFailed
 from bridge.outlets.history_calendar import Calendar
 from bridge.outlets.history_reader import HistoryReader
@@ -55,3 +56,17 @@ async def test_it_sends_a_test_to_its_owner(boathouse: Make) -> None:
         (step,) = await asked(house, "notify_test")
         assert step["status"] == 200
         assert json.loads(receiver.got[0][1])["title"] == "site: test"
+
+
+async def test_doctor_sends_it_too(boathouse: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    async with receiving() as (receiver, at):
+        house = await boathouse(start=False)
+        house.site.write_text(house.site.read_text() + f'outlets: {{notify: {{url: "{at}/topic"}}}}\n')
+        await house.start()
+        await asyncio.to_thread(main, ["doctor", str(house.site), "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert [one for one in found if one["check"] == "notify"] == []
+        assert json.loads(receiver.got[0][1])["title"] == "site: test"
+    await asyncio.to_thread(main, ["doctor", str(house.site), "--json"])  # nobody receives any more
+    (unsent,) = [one for one in json.loads(capsys.readouterr().out) if one["check"] == "notify"]
+    assert "a test message did not arrive" in unsent["found"]
