@@ -1,6 +1,7 @@
 """A Modbus TCP far end that is not ours: pymodbus's own server over registers that a test scripts."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
@@ -115,3 +116,8 @@ class FarEnd:
             raise NoSuchIdException
         code = self.on_write(self, unit, address, values)
         return ExcCodes(code) if code else None
+
+
+def heed_interrupts() -> None:
+    """Undo, in a child, that whoever began the tests in the background has made them deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -15,6 +15,7 @@ from bridge.adapters.vedirect.simulator import ChargerSimulator
 from bridge.cli import probe as probing
 from tests.adapters.far_ends import Terminal
 from tests.cli.conftest import Command
+from tests.cli.far_end import heed_interrupts
 from tests.discovery.far_ends import BOUND_S, BRISK, PATIENT, Apart, Machine, raw_terminal
 
 NMEA = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
@@ -117,6 +118,7 @@ def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     ) as running:
         try:
             began = time.monotonic()

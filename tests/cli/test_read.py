@@ -10,7 +10,7 @@ import pytest
 
 from bridge.cli.target import find_target
 from tests.cli.conftest import UNIT, Command
-from tests.cli.far_end import FarEnd
+from tests.cli.far_end import FarEnd, heed_interrupts
 
 VOLTAGE = {
     "device": "charger",
@@ -156,6 +156,7 @@ def test_watch_ends_quietly_at_an_interrupt(site: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     try:
         assert process.stdout is not None
