@@ -11,6 +11,8 @@ from pathlib import Path
 from bridge.site.models import ServedUnit
 
 LISTENER = "127.0.0.1:5020"
+#: How long the simulators may take to open their ports, and how often that is looked at, in seconds.
+_PLAYED_WITHIN_S, _LOOK_EVERY_S = 15.0, 0.05
 #: Where the page of the demonstration is, if nobody else is there.
 PAGE = ("127.0.0.1", 8080)
 
@@ -20,7 +22,7 @@ class SimulatedDevice:
     """One device of the demonstration: its line in the site file, and the simulator that plays it.
 
     serial: what the simulator shows, "" where it shows none. options: further keys of the site file, in
-    which `channel` instead of `port` names the simulator of a CAN device.
+    which `channel` instead of `port` names the simulator of a CAN device. setting: one of the simulator.
     """
 
     name: str
@@ -31,6 +33,7 @@ class SimulatedDevice:
     serial: str
     options: str = ""
     key: str = "port"
+    setting: str = ""
 
     def site_line(self, link: Path) -> str:
         """Return the device's line of the site file."""
@@ -43,13 +46,14 @@ class SimulatedDevice:
             *(sys.executable, "-m", "bridge", "simulate", self.family, "--link", str(link)),
             *(("--product", self.product) if self.product else ()),
             *(("--serial", self.serial) if self.serial else ()),
+            *(("--set", self.setting) if self.setting else ()),
         ]
 
 
 _SLCAN = "interface: slcan, dialect: pylontech"
 _PACK = "battery: {cells: 16, chemistry: lfp, capacity: 200}"
 _ROOF = (
-    "ecu_id: D8A3011B9780, always_day: true, location: [52.1, 5.2], poll: 12 s, serial: SIMROOF, inverters: ["
+    "ecu_id: D8A3011B97D0, always_day: true, location: [52.1, 5.2], poll: 12 s, serial: SIMROOF, inverters: ["
     '{serial: "408000158215", model: yc600, address: 0x103A}, '
     '{serial: "802000018915", model: qs1, address: 0x2A3D}, '
     '{serial: "703000017664", model: ds3, address: 0x7C3A}]'
@@ -77,7 +81,7 @@ DEVICES = (
         "",
         "map: series607, baudrate: 38400, remote_unit: 42, serial: SIMWAG",
     ),
-    SimulatedDevice("roof", 50, "apsystems_roof", "apsystems", "", "", _ROOF),
+    SimulatedDevice("roof", 50, "apsystems_roof", "apsystems", "", "", _ROOF, setting="ecu=D8A3011B97D0"),
 )
 #: The battery's values go to the BMS, which only shows what it would tell an inverter.
 LINKS = (
@@ -131,6 +135,11 @@ async def simulators(folder: Path) -> AsyncIterator[None]:
         for device in DEVICES
     ]
     try:
+        with contextlib.suppress(TimeoutError):  # the bridge would find one that is late, and say so
+            async with asyncio.timeout(_PLAYED_WITHIN_S):
+                for device in DEVICES:
+                    while not (folder / device.name).exists():  # noqa: ASYNC110 - another process makes it
+                        await asyncio.sleep(_LOOK_EVERY_S)
         yield
     finally:
         for process in processes:

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -65,3 +66,12 @@ def application(body_max: int = _BODY_MAX) -> web.Application:
     return web.Application(
         client_max_size=body_max, handler_args={"max_line_size": _LINE_MAX, "max_field_size": _LINE_MAX}
     )
+
+
+def add_healthz(application: web.Application, serving: Callable[[], bool]) -> None:
+    """Add `/healthz`: 200 while serving lives, else 503. It asks for no login, and tells nothing else."""
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="serving\n") if serving() else web.Response(status=503, text="not serving\n")
+
+    application.router.add_get("/healthz", page)

@@ -17,7 +17,7 @@ from bridge import __version__
 from bridge.datastore.device import Device
 from bridge.datastore.store import Datastore
 from bridge.datastore.values import LinkState, Quality, WriteAttempt
-from bridge.outlets.http import application
+from bridge.outlets.http import add_healthz, application
 from bridge.outlets.metrics_figures import ListenerFigures
 
 _PREFIX = "inverter_bridge"
@@ -180,12 +180,3 @@ def metrics_application(metrics: Metrics, serving: Callable[[], bool]) -> web.Ap
     made.router.add_get("/metrics", page)
     add_healthz(made, serving)
     return made
-
-
-def add_healthz(application: web.Application, serving: Callable[[], bool]) -> None:
-    """Add the page that says whether serving lives. It asks for no login, and tells nothing else."""
-
-    async def page(_: web.Request) -> web.Response:
-        return web.Response(text="serving\n") if serving() else web.Response(status=503, text="not serving\n")
-
-    application.router.add_get("/healthz", page)

@@ -60,7 +60,7 @@ def test_as_json(apart: Apart, tmp_path: Path, command: Command) -> None:
         "status": "operational",
         "family": "vebus_mk3",
         "product": None,
-        "name": "MultiPlus",
+        "name": "SIMULATED MultiPlus",
         "serial": "SIM1",
         "firmware": "2648304",
         "text": "MK3 interface of version 1170216",

@@ -50,7 +50,7 @@ def summary(result: ProbeResult) -> tuple[object, ...]:
 
 
 CHARGER = ("operational", "vedirect", "ac_charger", "Blue Smart IP22 Charger 24|12", "SIM2230A334", "3.42")
-MULTI = ("operational", "vebus_mk3", None, "MultiPlus", "SIM1", "2648304")
+MULTI = ("operational", "vebus_mk3", None, "SIMULATED MultiPlus", "SIM1", "2648304")
 
 
 @pytest.mark.parametrize("may_ask", [False, True])

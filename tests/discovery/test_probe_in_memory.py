@@ -64,10 +64,10 @@ async def test_an_interface_without_a_unit_behind_it_is_asleep() -> None:
 @pytest.mark.parametrize(
     ("options", "name", "firmware"),
     [
-        ({}, "MultiPlus", "2648304"),
-        ({"inputs": 2}, "Quattro", "2648304"),
-        ({"old": True}, "MultiPlus", "2648304"),
-        ({"leftover": True}, "MultiPlus", "2648304"),
+        ({}, "SIMULATED MultiPlus", "2648304"),
+        ({"inputs": 2}, "SIMULATED Quattro", "2648304"),
+        ({"old": True}, "SIMULATED MultiPlus", "2648304"),
+        ({"leftover": True}, "SIMULATED MultiPlus", "2648304"),
     ],
 )
 async def test_systems_of_every_kind(options: dict[str, Any], name: str, firmware: str) -> None:

@@ -12,7 +12,8 @@ from bridge.datastore.values import Identity, LinkState
 
 _log = logging.getLogger(__name__)
 
-_UNKNOWN_PRODUCT = "MultiPlus or Quattro"
+#: What a system is called whose AC inputs are not counted yet.
+UNKNOWN_PRODUCT = "MultiPlus or Quattro"
 _PRODUCTS = {1: "MultiPlus", 2: "Quattro"}
 #: A simulated unit spells this in its number, so that nobody takes it for a real one.
 _SIMULATED = "SIM"
@@ -30,13 +31,13 @@ class Nameplate:
         known = self._device.identity
         remembered = "" if known is None else known.serial
         made_up = _made_up(self._device.name)
-        serial = (self._pinned or remembered or made_up) if number is None else _serial_of(number)
+        serial = (self._pinned or remembered or made_up) if number is None else serial_of(number)
         expected = self._pinned or ("" if remembered == made_up else remembered)
         if expected and serial != expected:
             self._refuse(serial, expected)
             return None
         if known is None or known.serial != serial:
-            known = Identity(serial=serial, product_name=_product_name(serial, 0))
+            known = Identity(serial=serial, product_name=product_name(serial, 0))
         self._device.learn(known)
         self._show()
         return serial
@@ -46,7 +47,7 @@ class Nameplate:
         known = self._device.identity
         if known is None:
             return
-        name = _product_name(known.serial, inputs) if inputs else known.product_name
+        name = product_name(known.serial, inputs) if inputs else known.product_name
         newer = replace(known, firmware=firmware or known.firmware, product_name=name)
         if newer != known:
             self._device.learn(newer)
@@ -83,12 +84,14 @@ def _made_up(device: str) -> str:
     return "VEBUS_" + "".join(c for c in device if c.isascii() and (c.isalnum() or c == "_"))
 
 
-def _serial_of(number: bytes) -> str:
+def serial_of(number: bytes) -> str:
+    """Return the serial of a unit's number as the bridge serves it; a simulated one spells SIM in it."""
     if number.startswith(_SIMULATED.encode()) and number.isalnum():
         return number.decode("ascii")
     return number.hex().upper()
 
 
-def _product_name(serial: str, inputs: int) -> str:
-    name = _PRODUCTS.get(inputs, _UNKNOWN_PRODUCT)
+def product_name(serial: str, inputs: int) -> str:
+    """Return what a system of so many AC inputs is called; 0 is not known."""
+    name = _PRODUCTS.get(inputs, UNKNOWN_PRODUCT)
     return f"SIMULATED {name}" if serial.startswith(_SIMULATED) else name

@@ -24,6 +24,7 @@ from bridge.adapters.vebus_mk3.messages import (
     Winmon,
     WinmonReply,
 )
+from bridge.adapters.vebus_mk3.nameplate import UNKNOWN_PRODUCT, product_name, serial_of
 from bridge.adapters.vebus_mk3.requests import CONFIG_WITHIN_S, REPLY_WITHIN_S
 
 SETTINGS = SerialSettings(2400)
@@ -33,9 +34,6 @@ _FAMILY = "vebus_mk3"
 #: What the adapter's own name on USB shows it by.
 _ADAPTER = "MK3"
 _CONFIG, _UNIT = 5, 7
-_PRODUCTS = {1: "MultiPlus", 2: "Quattro"}
-_UNKNOWN_PRODUCT = "MultiPlus or Quattro"
-_SIMULATED = b"SIM"
 _ASLEEP = (
     "found an MK3 that says nothing: the Multi or Quattro powers it, and is off or asleep; switch it on, or "
     "look at the cable between the two"
@@ -77,9 +75,9 @@ async def probe(port: PortInQuestion) -> Introduction | None:
             if isinstance(version, Version):
                 return await _asked(port, line, heard, version.number)
     if isinstance(version, Version):
-        return Introduction(_FAMILY, _UNKNOWN_PRODUCT, text=f"MK3 interface of version {version.number}")
+        return Introduction(_FAMILY, UNKNOWN_PRODUCT, text=f"MK3 interface of version {version.number}")
     if _ADAPTER in port.described.upper():
-        return Introduction(_FAMILY, _UNKNOWN_PRODUCT, asleep=True, text=_ASLEEP)
+        return Introduction(_FAMILY, UNKNOWN_PRODUCT, asleep=True, text=_ASLEEP)
     return None
 
 
@@ -87,12 +85,12 @@ async def _asked(port: PortInQuestion, line: Line, heard: _Heard, number: int) -
     unit = await port.ask(line, encode_info(_UNIT, 0), heard.one(UnitInfo), REPLY_WITHIN_S)
     config = await port.ask(line, encode_info(_CONFIG), heard.one(Config), CONFIG_WITHIN_S)
     if unit is None and config is None:
-        return Introduction(_FAMILY, _UNKNOWN_PRODUCT, asleep=True, text=_DEAF.format(number))
-    name = _PRODUCTS.get(config.inputs, _UNKNOWN_PRODUCT) if isinstance(config, Config) else _UNKNOWN_PRODUCT
+        return Introduction(_FAMILY, UNKNOWN_PRODUCT, asleep=True, text=_DEAF.format(number))
+    serial = serial_of(unit.number) if isinstance(unit, UnitInfo) else ""
     return Introduction(
         _FAMILY,
-        name,
-        serial=_serial(unit.number) if isinstance(unit, UnitInfo) else "",
+        product_name(serial, config.inputs if isinstance(config, Config) else 0),
+        serial=serial,
         firmware=await _firmware(port, line, heard),
         text=f"MK3 interface of version {number}",
     )
@@ -113,9 +111,3 @@ async def _firmware(port: PortInQuestion, line: Line, heard: _Heard) -> str:
         if len(words) >= 4:
             break
     return str(int.from_bytes(words[:4], "little"))
-
-
-def _serial(number: bytes) -> str:
-    """Return a unit's number as the bridge serves it; a simulated one spells SIM in it."""
-    simulated = number.startswith(_SIMULATED) and number.isalnum()
-    return number.decode("ascii") if simulated else number.hex().upper()

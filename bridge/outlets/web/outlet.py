@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from bridge.datastore.clock import Clock
-from bridge.outlets.http import application
+from bridge.outlets.http import add_healthz, application
 from bridge.outlets.web.api import Api
 from bridge.outlets.web.device_form import DeviceForms
 from bridge.outlets.web.device_page import DevicePages
@@ -17,7 +17,6 @@ from bridge.outlets.web.entrance import Entrance
 from bridge.outlets.web.events import EventLog
 from bridge.outlets.web.events_page import EventPages
 from bridge.outlets.web.gate import Gate
-from bridge.outlets.web.health import add_healthz
 from bridge.outlets.web.history_api import HistoryApi
 from bridge.outlets.web.layout import refused
 from bridge.outlets.web.listening import CONNECTIONS_MAX, OF_ONE_MAX, PageListener, tls_context
