@@ -137,6 +137,10 @@ class Device:
         """Return a point's value if it may be used now, else None."""
         return self.reading(path).value if path in self._table.points else None
 
+    def values(self, paths: Iterable[Path]) -> list[Value | None]:
+        """Return what may be used now of declared points, in their order; raises KeyError for another."""
+        return self._table.values(paths, self._clock.monotonic())
+
     @property
     def alive_until(self) -> float:
         """Monotonic time until which the essential groups prove the device alive, its port not being lost."""

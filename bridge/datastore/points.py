@@ -176,6 +176,14 @@ class PointTable:
         quality = Quality.ABSENT if point.value is None else Quality.OK
         return Reading(point.value, quality, now - group.updated)
 
+    def values(self, paths: Iterable[Path], now: float) -> list[Value | None]:
+        """Values of declared points that may be believed now, None for each that may not or is absent."""
+        points = self.points
+        return [
+            None if (group := (point := points[path]).group) is None or group.stale_at(now) else point.value
+            for path in paths
+        ]
+
     def alive_age(self, now: float) -> float | None:
         """Seconds since the essential groups were last heard, None when never (or never needed)."""
         newest = [

@@ -133,16 +133,12 @@ class History:
 
     def _changed(self, device: Device, paths: Collection[Path]) -> None:
         """Take new values. Called for every publication that changed something: it must be quick."""
-        tracks = self._tracks[device.name]
+        tracks, batch = self._tracks[device.name], self._batch
         now = self._now()
-        for path in paths:
-            track = tracks.get(path)
-            if track is None:
-                track = self._new(device, path, now)
-                if track is None:
-                    continue
-            value = device.value(path)
-            track.take(None if isinstance(value, str) else value, now, self._batch)
+        for path, value in zip(paths, device.values(paths), strict=True):
+            track = tracks.get(path) or self._new(device, path, now)
+            if track is not None:
+                track.take(None if isinstance(value, str) else value, now, batch)
         if VOLTAGE in paths or CURRENT in paths:
             self._derive(device, now)
 

@@ -48,12 +48,15 @@ class Track:
 
     def take(self, value: float | None, now: float, batch: Batch) -> None:
         """Take a new value."""
-        self.roll(now, batch)
-        self._hold(now)
+        if self._end <= now:
+            self.roll(now, batch)
+        if now > self._since:
+            self._hold(now)
         self.value = value
         if value is not None:
             self._meet(value)
-            self.count(now, batch)
+            if self.counter is not None:
+                self.count(now, batch)
 
     def roll(self, now: float, batch: Batch) -> None:
         """Close the periods that are over."""

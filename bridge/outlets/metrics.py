@@ -1,14 +1,16 @@
 """The figures of a bridge for Prometheus: listeners, peers, units, devices, lines, outcomes, budgets, points.
 
 They are collected when somebody asks, from what the datastore knows at that moment, so that nothing is paid
-for between two scrapes. A value that may not be believed now (stale, absent) is left out, never repeated.
+for between two scrapes, and in slices, so that no reader waits for a whole page of them. A value that may not
+be believed now (stale, absent) is left out, never repeated.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
@@ -16,11 +18,13 @@ from prometheus_client.registry import Collector
 from bridge import __version__
 from bridge.datastore.device import Device
 from bridge.datastore.store import Datastore
-from bridge.datastore.values import LinkState, Quality, WriteAttempt
+from bridge.datastore.values import LinkState, Path, WriteAttempt
 from bridge.outlets.http import add_healthz, application
 from bridge.outlets.metrics_figures import ListenerFigures
 
 _PREFIX = "inverter_bridge"
+#: Values that are written before the loop may do something else.
+_AT_ONCE = 25
 #: Points of the bridge's own device that count up -> their metric and what it says.
 _COUNTED: Mapping[str, tuple[str, str]] = {
     "/Server/ConnectionsRefused": ("connections_refused", "connections and datagrams turned away"),
@@ -31,7 +35,17 @@ _COUNTED: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Metrics(Collector):
+class _Slice(Collector):
+    """What is written at once: a metric, or a part of its lines."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._metric
+
+
+class Metrics:
     """Collects the figures; `listeners` tells of those of the server.
 
     labels: further labels that every line carries, as the name of the site among many. points: False leaves
@@ -53,16 +67,24 @@ class Metrics(Collector):
         self._labels = dict(labels or {})
         self._points = points
         self._outcomes: Counter[tuple[str, str, str]] = Counter()
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
         datastore.attempted.connect(self._attempted)
 
-    def page(self) -> bytes:
-        """Return the figures in Prometheus's text format."""
-        return generate_latest(self._registry)
+    async def page(self) -> bytes:
+        """Return the figures in Prometheus's text format. The loop goes on meanwhile."""
+        parts = []
+        told = ""
+        for metric in self._metrics():
+            text = generate_latest(_Slice(metric))
+            # A further slice of the same metric goes on under the heads of the first one.
+            parts.append(text.split(b"\n", 2)[2] if metric.name == told else text)
+            told = metric.name
+            await asyncio.sleep(0)
+        return b"".join(parts)
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every metric with its lines."""
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _metrics(self) -> Iterator[Metric]:
+        """Yield every metric with its lines, one of many lines in slices."""
         yield self._gauge("info", "version of the bridge", [({"version": __version__}, 1.0)])
         yield from self._of_the_server()
         yield from self._of_the_devices()
@@ -75,9 +97,11 @@ class Metrics(Collector):
             ],
         )
         if self._points:
-            yield self._gauge("point", "value of a point in its unit of measure", self._values())
-
-    # -- inside ------------------------------------------------------------------------------------
+            for device in tuple(self._datastore):  # a reload may come between two slices
+                paths = tuple(device.paths)
+                for first in range(0, len(paths), _AT_ONCE):
+                    lines = self._values(device, paths[first : first + _AT_ONCE])
+                    yield self._gauge("point", "value of a point in its unit of measure", lines)
 
     def _attempted(self, attempt: WriteAttempt) -> None:
         self._outcomes[attempt.device, attempt.outcome.word, attempt.origin.kind] += 1
@@ -144,16 +168,12 @@ class Metrics(Collector):
             lines = [({"device": name}, float(getattr(status, attribute))) for name, status in found]
             yield self._gauge(metric, said, lines)
 
-    def _values(self) -> Iterator[tuple[Mapping[str, str], float]]:
-        for device in self._datastore:
-            for path in device.paths:
-                reading = device.reading(path)
-                if reading.quality is Quality.OK and isinstance(reading.value, int | float):
-                    unit = device.spec(path).unit_of_measure
-                    yield (
-                        {"device": device.name, "path": path, "unit_of_measure": unit},
-                        float(reading.value),
-                    )
+    def _values(self, device: Device, paths: Sequence[Path]) -> Iterator[tuple[Mapping[str, str], float]]:
+        for path in paths:
+            value = device.value(path)
+            if isinstance(value, int | float):
+                unit = device.spec(path).unit_of_measure
+                yield {"device": device.name, "path": path, "unit_of_measure": unit}, float(value)
 
     def _gauge(self, name: str, said: str, lines: Iterable[tuple[Mapping[str, str], float]]) -> Metric:
         return self._filled(GaugeMetricFamily(f"{_PREFIX}_{name}", said), f"{_PREFIX}_{name}", lines)
@@ -174,7 +194,7 @@ def metrics_application(metrics: Metrics, serving: Callable[[], bool]) -> web.Ap
     """Return the pages `/metrics` and `/healthz`: 200 while serving lives, else 503."""
 
     async def page(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return web.Response(body=await metrics.page(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     made = application()
     made.router.add_get("/metrics", page)

@@ -30,7 +30,7 @@ async def test_every_figure_exists() -> None:
     site.pump.publish("live", {"/Flow": 1.5})
     site.pump.refuse(WriteRequest({"/Flow": 1}, Origin("modbus", "192.168.1.5")), 2, "read-only")
     there: dict[str, set[str]] = {}
-    for name, labels in site.lines():
+    for name, labels in await site.lines():
         there.setdefault(name, set()).update(label for label, _ in labels)
     asked = [found for query in queries() for found in METRIC.findall(query)]
     assert len(asked) >= 18

@@ -1,5 +1,6 @@
 """The figures for Prometheus, read by a foreign parser of its format; and whether serving lives."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,11 +42,11 @@ class Site:
         ]
         self.metrics = Metrics(self.datastore, own, lambda: self.listeners, labels, points=points)
 
-    def lines(self) -> dict[tuple[str, Labels], float]:
+    async def lines(self) -> dict[tuple[str, Labels], float]:
         """Every sample, by name and labels."""
         return {
             (sample.name.removeprefix("inverter_bridge_"), frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(self.metrics.page().decode())
+            for family in text_string_to_metric_families((await self.metrics.page()).decode())
             for sample in family.samples
         }
 
@@ -58,7 +59,7 @@ async def test_what_is_told() -> None:
     site = Site()
     site.pump.publish("live", {"/Flow": 1.5, "/Head": None, "/Name": 'a "pump"\\'})
     await site.clock.advance(2)
-    told = site.lines()
+    told = await site.lines()
     assert told["requests_total", named()] == 12
     assert told["uptime_seconds", named()] == 60
     assert told["listener_serving", named(listener="lan")] == 1
@@ -72,24 +73,59 @@ async def test_what_is_told() -> None:
     assert not [labels for name, labels in told if name == "point" and ("path", "/Head") in labels]  # absent
 
 
+async def test_many_points_are_told_under_one_head_while_the_loop_goes_on() -> None:
+    site = Site()
+    paths = [f"/Cell/{number}/Voltage" for number in range(101)]
+    pack = site.datastore.add("pack")
+    pack.declare([PointSpec(path, "V") for path in paths], [GroupSpec("cells", 5.0)], [["cells"]])
+    pack.publish("cells", {path: 3.0 + number / 1000 for number, path in enumerate(paths)})
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    page = await site.metrics.page()
+    counting.cancel()
+    assert turns > 10
+    assert page.count(b"# TYPE inverter_bridge_point gauge\n") == 1
+    told = await site.lines()
+    for number, path in enumerate(paths):
+        assert told["point", named(device="pack", path=path, unit_of_measure="V")] == 3.0 + number / 1000
+
+
+async def test_a_device_that_goes_between_two_slices_harms_nothing() -> None:
+    site = Site()
+    site.pump.publish("live", {"/Flow": 1.5})
+    page = asyncio.create_task(site.metrics.page())
+    await asyncio.sleep(0)
+    site.datastore.remove("pump")
+    assert list(text_string_to_metric_families((await page).decode()))
+
+
 async def test_a_stale_value_is_left_out() -> None:
     site = Site()
     site.pump.publish("live", {"/Flow": 1.5})
     await site.clock.advance(6)
-    assert not [labels for name, labels in site.lines() if name == "point" and ("device", "pump") in labels]
+    assert not [
+        labels for name, labels in (await site.lines()) if name == "point" and ("device", "pump") in labels
+    ]
 
 
 async def test_writes_are_counted_by_what_became_of_them() -> None:
     site = Site()
     site.pump.refuse(WriteRequest({"/Flow": 1}, Origin("modbus", "192.168.1.5")), 2, "read-only")
     site.pump.refuse(WriteRequest({"/Flow": 2}, Origin("modbus", "192.168.1.5")), 2, "read-only")
-    assert site.lines()["writes_total", named(device="pump", outcome="refused", origin="modbus")] == 2
+    assert (await site.lines())["writes_total", named(device="pump", outcome="refused", origin="modbus")] == 2
 
 
 async def test_further_labels_and_no_points() -> None:
     site = Site({"site": "boathouse"}, points=False)
     site.pump.publish("live", {"/Flow": 1.5})
-    told = site.lines()
+    told = await site.lines()
     assert told["requests_total", named(site="boathouse")] == 12
     assert not [name for name, _ in told if name == "point"]
 
@@ -143,7 +179,7 @@ def test_a_site_without_metrics_loads_no_web_server(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_states_of_a_link_are_all_there() -> None:
-    assert {labels for name, labels in Site().lines() if name == "device_link"} == {
+async def test_states_of_a_link_are_all_there() -> None:
+    assert {labels for name, labels in await Site().lines() if name == "device_link"} == {
         named(device=device, state=state.name.lower()) for device in ("bridge", "pump") for state in LinkState
     }
