@@ -16,12 +16,14 @@ from bridge.datastore.clock import Clock, SystemClock
 from bridge.datastore.device import Device
 from bridge.datastore.state import StateStore
 from bridge.datastore.store import Datastore
-from bridge.hosting import Hosting, MapFault, Plan, with_map_path
-from bridge.listening import Listening, access_rules
-from bridge.outside import Outside, PageParts
-from bridge.own_device import BRIDGE, count, declare
-from bridge.reception import Reception
-from bridge.reloading import Changes, ReloadFault
+from bridge.house.hosting import Hosting, MapFault, Plan, with_map_path
+from bridge.house.listening import Listening, access_rules
+from bridge.house.outside import Outside
+from bridge.house.own_device import BRIDGE, count, declare
+from bridge.house.page_parts import PageParts
+from bridge.house.reception import Reception
+from bridge.house.reloading import Changes, ReloadFault
+from bridge.house.wiring import automations_of, links_of
 from bridge.server.access import Access, AccessError
 from bridge.server.counters import Counters
 from bridge.server.listening import Listener, ListenError
@@ -30,7 +32,6 @@ from bridge.server.terms import TurnedAway
 from bridge.service.signs import Signs
 from bridge.site.loader import SiteLoad
 from bridge.site.models import Site
-from bridge.wiring import automations_of, links_of
 
 __all__ = ["BRIDGE", "House", "MapFault", "ReloadFault"]
 

@@ -172,7 +172,7 @@ def test_a_site_without_metrics_loads_no_web_server(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    code = "import sys, bridge.app, bridge.outside; print(sorted({'aiohttp', 'prometheus_client'} & set(sys.modules)))"
+    code = "import sys, bridge.app, bridge.house.outside; print(sorted({'aiohttp', 'prometheus_client'} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

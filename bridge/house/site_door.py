@@ -3,23 +3,20 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bridge.datastore.state import read_saved
+from bridge.house.page_parts import PageParts
+from bridge.house.reloading import ReloadFault
 from bridge.outlets.web.doors import ReloadRefused
-from bridge.reloading import ReloadFault
 from bridge.server.access import Peer, peer_address
 from bridge.site.families import FamilyError
 from bridge.site.loader import SiteLoad, load_site
-
-if TYPE_CHECKING:
-    from bridge.outside import PageParts
 
 
 class SiteFileDoor:
     """What the page may do with the file at `path`."""
 
-    def __init__(self, path: Path, parts: "PageParts") -> None:
+    def __init__(self, path: Path, parts: PageParts) -> None:
         self.path = path
         self._parts = parts
 

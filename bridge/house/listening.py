@@ -7,7 +7,7 @@ from functools import partial
 from bridge.adapters.line import LineFault, SerialSettings, open_line
 from bridge.adapters.reconnect import RETRY_CAP_S, RETRY_FIRST_S, Backoff
 from bridge.datastore.clock import Clock
-from bridge.hosting import Hosting
+from bridge.house.hosting import Hosting
 from bridge.outlets.metrics_figures import ListenerFigures
 from bridge.server.access import Access, Rule
 from bridge.server.counters import Counters

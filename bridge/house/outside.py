@@ -3,23 +3,19 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bridge.adapters.base import Family
 from bridge.adapters.reconnect import supervise
 from bridge.datastore.device import Device
 from bridge.datastore.operations import Operation
 from bridge.datastore.store import Datastore
+from bridge.house.page_parts import PageParts
 from bridge.outlets.audit import Audit
 from bridge.outlets.door import Door, Finder, Witness
 from bridge.outlets.metrics_figures import ListenerFigures
-from bridge.server.access import Peer
 from bridge.server.terms import TurnedAway
-from bridge.site.loader import SiteLoad
 from bridge.site.maps import is_file_name
 from bridge.site.models import Site
 
@@ -29,17 +25,6 @@ if TYPE_CHECKING:
     from bridge.site.mqtt import MqttOutlet
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PageParts:
-    """What the page is given of the house beside what all outlets see; see `outlets/web/doors.py`."""
-
-    operations: Callable[[str], Iterable[str]]
-    families: Mapping[str, Family]
-    site_file: Path | None
-    reload: Callable[[SiteLoad], Awaitable[str]]
-    line_to_write: Callable[[Peer], str]
 
 
 class Outside:
@@ -197,9 +182,9 @@ class Outside:
         return reader_of(self._site, wanted)
 
     async def _open_page(self, parts: PageParts, witness: Witness) -> None:
+        from bridge.house.site_door import SiteFileDoor
         from bridge.outlets.web.doors import Doors
         from bridge.outlets.web.outlet import WebPage
-        from bridge.site_door import SiteFileDoor
 
         wanted = self._site.outlets.web
         assert wanted is not None  # noqa: S101 - the caller has looked

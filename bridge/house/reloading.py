@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from bridge.hosting import Plan
+from bridge.house.hosting import Plan
 from bridge.site.models import Site
 
 
