@@ -12,6 +12,7 @@ import threading
 from typing import Protocol
 
 from bridge.adapters.line_faults import LineFault, LineLost, PortBusy, PortDenied, PortMissing, PortUnusable
+from bridge.adapters.opening import open_apart
 from bridge.adapters.ports import (
     SerialSettings,
     is_socket,
@@ -24,17 +25,11 @@ from bridge.datastore.clock import Clock
 
 _log = logging.getLogger(__name__)
 
-#: Opening may take a slow USB stick a second or two; beyond this it hangs.
-OPEN_WITHIN_S = 10.0
 #: Unread bytes kept. A session that is this far behind wants the newest ones, never the oldest.
 UNREAD_MAX = 65_536
 #: Bytes waiting to leave. No family has more than a few frames under way: this many mean a stuck line.
 UNSENT_MAX = 16_384
 _READ_SIZE = 4_096
-
-#: Openings that were given up while the system still hangs in them; each blocks its port's next one, so
-#: that a dead USB stick costs one thread and not one a retry.
-_hanging: dict[str, threading.Thread] = {}
 
 
 class Tap(Protocol):
@@ -175,57 +170,10 @@ class Line:
 async def open_line(port: str, settings: SerialSettings, clock: Clock, trace: Tap | None = None) -> Line:
     """Open a device path, a PTY or `socket://host:port` for this process alone.
 
-    Raises PortMissing (also for a port that hangs), PortBusy, PortDenied or PortUnusable. Opens in a
-    thread of its own: a failing USB stick can hold the caller for long, and must neither hold the loop
-    nor use up shared threads.
+    Raises PortMissing (also for a port that hangs), PortBusy, PortDenied or PortUnusable.
     """
-    earlier = _hanging.pop(port, None)
-    if earlier is not None and earlier.is_alive():
-        _hanging[port] = earlier
-        raise PortMissing(port, _hung())
-    loop = asyncio.get_running_loop()
-    opened: asyncio.Future[int] = loop.create_future()
-
-    def deliver(descriptor: int | None, fault: Exception | None) -> None:
-        if opened.done():
-            if descriptor is not None:
-                _close(descriptor)
-        elif descriptor is not None:
-            opened.set_result(descriptor)
-        elif fault is not None:
-            opened.set_exception(fault)
-
-    def work() -> None:
-        descriptor, fault = None, None
-        try:
-            descriptor = open_descriptor(port, settings)
-        except Exception as refusal:  # noqa: BLE001 - handed to the waiting caller, whatever it is
-            fault = refusal
-        try:
-            loop.call_soon_threadsafe(deliver, descriptor, fault)
-        except RuntimeError:  # the loop has closed meanwhile
-            if descriptor is not None:
-                os.close(descriptor)
-
-    opening = threading.Thread(target=work, name=f"open {port}", daemon=True)
-    opening.start()
-    try:
-        async with clock.timeout(OPEN_WITHIN_S):
-            await asyncio.shield(opened)
-    except TimeoutError as fault:
-        _give_up(opened)
-        _hanging[port] = opening
-        raise PortMissing(port, _hung()) from fault
-    except asyncio.CancelledError:
-        _give_up(opened)
-        raise
-    return Line(opened.result(), port, trace)
-
-
-def _give_up(opened: "asyncio.Future[int]") -> None:
-    """Close what an opening nobody waits for any more has brought or will bring."""
-    if not opened.cancel() and opened.exception() is None:
-        _close(opened.result())
+    descriptor = await open_apart(port, lambda: open_descriptor(port, settings), _close, clock)
+    return Line(descriptor, port, trace)
 
 
 def _close(descriptor: int) -> None:
@@ -236,10 +184,6 @@ def _close(descriptor: int) -> None:
             os.close(descriptor)
 
     threading.Thread(target=work, name="close line", daemon=True).start()
-
-
-def _hung() -> str:
-    return f"opening hangs for more than {OPEN_WITHIN_S:g} s: unplug the adapter and plug it in again"
 
 
 def _gone(fault: OSError) -> str:

@@ -9,6 +9,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from bridge.adapters import line as line_module
+from bridge.adapters import opening
 from bridge.adapters.line import UNREAD_MAX, Line, LineLost, PortMissing, open_line
 from bridge.datastore.clock import ManualClock, SystemClock
 from tests.adapters.far_ends import BOUND_S, SETTINGS, Terminal, opened, read_exactly, until
@@ -160,13 +161,13 @@ async def test_a_hanging_port_is_given_up_and_not_tried_again_meanwhile(monkeypa
         return os.open(terminal.path, os.O_RDWR | os.O_NOCTTY)
 
     monkeypatch.setattr(line_module, "open_descriptor", hanging)
-    opening = asyncio.create_task(open_line("/dev/stick", SETTINGS, clock))
-    await clock.advance(line_module.OPEN_WITHIN_S + 0.1)
+    waiting = asyncio.create_task(open_line("/dev/stick", SETTINGS, clock))
+    await clock.advance(opening.OPEN_WITHIN_S + 0.1)
     with pytest.raises(PortMissing, match="opening hangs for more than 10 s: unplug the adapter"):
-        await opening
+        await waiting
     with pytest.raises(PortMissing, match="opening hangs"):
         await open_line("/dev/stick", SETTINGS, clock)
-    thread = line_module._hanging["/dev/stick"]
+    thread = opening._hanging["/dev/stick"]
     os.write(writing, b"x")
     await until(lambda: not thread.is_alive())
     await until(lambda: not terminal.held_open)  # what came too late was closed

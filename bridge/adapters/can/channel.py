@@ -15,7 +15,8 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from bridge.adapters.can.bus import BusLine, open_bus
+from bridge.adapters.can.bus import BusLine
+from bridge.adapters.can.bus_opening import open_bus
 from bridge.adapters.can.counters import CanCounters
 from bridge.adapters.can.faults import bus_name
 from bridge.adapters.can.frames import CanFrame
