@@ -1,9 +1,14 @@
 """Log lines: one an event, `time level key=value ...`, to standard error."""
 
 import logging
+import select
 import sys
 import time
 from collections.abc import Mapping
+from typing import TextIO
+
+#: Bytes of a line; a pipe that has room takes 4096 at once (Linux, pipe(7)).
+_LINE_MAX = 4000
 
 
 class _Lines(logging.Formatter):
@@ -24,6 +29,46 @@ class _Lines(logging.Formatter):
             line = f"{super().format(record)} ({type(fault).__name__}: {fault})"
             return " ".join(line.split())
         return super().format(record)
+
+
+class _NeverWaiting(logging.StreamHandler[TextIO]):
+    """Writes lines that are taken at once; of others only the number is told, once somebody reads again.
+
+    The bridge serves on while a terminal is stopped or the reader of a pipe sleeps.
+    """
+
+    lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, or count it."""
+        if not self._has_room():
+            self.lost += 1
+            return
+        if self.lost:
+            lost, self.lost = self.lost, 0
+            told = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING"}
+            super().emit(
+                logging.makeLogRecord({**told, "msg": f"log lines={lost} were lost: nobody read them"})
+            )
+            if not self._has_room():
+                self.lost += 1
+                return
+        super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a line that one page of a pipe has room for."""
+        line = super().format(record)
+        if record.exc_text or len(line) * 4 <= _LINE_MAX or len(line.encode(errors="replace")) <= _LINE_MAX:
+            return line
+        return line.encode(errors="replace")[:_LINE_MAX].decode(errors="ignore") + ".. (cut)"
+
+    def _has_room(self) -> bool:
+        try:
+            asked = select.poll()
+            asked.register(self.stream.fileno(), select.POLLOUT)
+            return bool(asked.poll(0))
+        except (AttributeError, OSError, ValueError):  # no file of the system's, or closed
+            return True
 
 
 class _PerDevice(logging.Filter):
@@ -65,11 +110,12 @@ def start_logging(level: str, devices: Mapping[str, str]) -> None:
     """Send the bridge's log to standard error; `devices` have levels of their own."""
     global _filter  # a process has one log
     _filter = _PerDevice(LEVELS[level], {name: LEVELS[word] for name, word in devices.items()})
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _NeverWaiting(sys.stderr)
     handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(_filter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback
     root.setLevel(logging.WARNING)
     logging.getLogger("bridge").setLevel(_filter.lowest)
 

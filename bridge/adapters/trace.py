@@ -14,6 +14,7 @@ Lines that begin with `#` are comments.
 import datetime
 import logging
 import math
+import os
 import queue
 import re
 import threading
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from bridge.datastore.clock import Clock
+from bridge.datastore.durable import sync_folder
 
 _log = logging.getLogger(__name__)
 
@@ -158,6 +160,9 @@ class TraceWriter:
                         )
                         reported = missed
                     if entry is None:
+                        file.flush()
+                        os.fsync(file.fileno())
+                        sync_folder(self.path.parent)
                         return
                     size += file.write(f"{entry}\n")
                     if size > FILE_MAX:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from bridge.cli.errors import CommandFailed
+from bridge.datastore.durable import put_in_place
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -87,7 +88,7 @@ def write_backup(target: Path, manifest: Manifest, folder: Path) -> None:
                         _add(tar, part.name, part.size, content)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(target)
+        put_in_place(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -143,7 +144,7 @@ def _read_manifest(source: Path, tar: tarfile.TarFile) -> Manifest:
             )
         parts = [_part(source, entry) for entry in found["files"]]
         manifest = Manifest(str(found["version"]), str(found["made"]), str(found["site"]), parts)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise _wrong(source, "its manifest cannot be read") from None
     names = [part.name for part in parts]
     if len(set(names)) != len(names) or len(names) > _FILES_MAX or f"{SITE}/{manifest.site}" not in names:

@@ -6,6 +6,7 @@ import click
 
 from bridge import __version__
 from bridge.cli.errors import CommandFailed
+from bridge.datastore.durable import write_whole
 from bridge.register_maps.class_file import NoClassFile, class_file, module_name, unpublished
 from bridge.register_maps.class_file_installer import install_script
 
@@ -43,7 +44,7 @@ def make_class_file(name: str, out: FilePath | None, installer: bool) -> None:
 
 def _write(file: FilePath, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text, 0o644)
     except OSError as fault:
         raise CommandFailed(f"{file}: could not be written: {fault.strerror}") from None
     click.echo(f"written: {file}", err=True)

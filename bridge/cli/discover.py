@@ -13,6 +13,7 @@ from bridge.cli import probe as probing
 from bridge.cli.check import explained, load_checked
 from bridge.cli.errors import FAILED, CommandFailed
 from bridge.datastore.clock import SystemClock
+from bridge.datastore.durable import put_in_place, write_whole
 from bridge.discovery.lan import MODBUS_PORT, LanDevice, LanScan, hosts_of
 from bridge.discovery.networks import named_network, own_networks
 from bridge.discovery.ports import SerialPort, serial_ports
@@ -226,7 +227,7 @@ def _write(output: Path, text: str, *, yes: bool) -> None:
         raise CommandFailed(f"{output} is left as it was: name another file with --output")
     fresh = output.with_name(f".{output.name}.new")
     try:
-        fresh.write_text(text, encoding="utf-8")
+        write_whole(fresh, text, 0o644)
     except OSError as fault:
         raise CommandFailed(
             f"{output} cannot be written ({fault.strerror}): name one in a directory of yours with --output"
@@ -235,7 +236,7 @@ def _write(output: Path, text: str, *, yes: bool) -> None:
         load = load_checked(fresh)
         if load.site is None:
             raise CommandFailed(f"what was found makes no good site file:\n{explained(load.problems)}")
-        fresh.replace(output)
+        put_in_place(fresh, output)
     finally:
         fresh.unlink(missing_ok=True)
     click.echo(f"wrote {output}: look at it, then `inverter-bridge run {output}`")

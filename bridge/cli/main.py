@@ -9,6 +9,7 @@ import click
 
 from bridge import __version__
 from bridge.cli.errors import Session, guarded
+from bridge.cli.process import keep_streams, leave_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +119,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (the process's own when None) and return its exit status."""
-    return guarded(cli, arguments)
+    if arguments is not None:
+        return guarded(cli, arguments)
+    keep_streams()
+    return leave_threads(guarded(cli, None))

@@ -10,6 +10,7 @@ import click
 
 from bridge.cli.class_file import make_class_file
 from bridge.cli.errors import BAD_FILE, BadFile, CommandFailed
+from bridge.datastore.durable import write_whole
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.document import document_of
 from bridge.register_maps.document_examples import example_unit
@@ -186,7 +187,7 @@ def _host(written: str) -> str:
 def _write_file(file: FilePath, text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8", newline="")
+        write_whole(file, text, 0o644)
     except OSError as fault:
         raise CommandFailed(
             f"could not write {file}: {fault.strerror}: choose a folder of your own"

@@ -1,6 +1,7 @@
 """The command `restore`: put back what a backup holds, keeping what it replaces."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -16,6 +17,8 @@ from bridge.cli.backup_file import OUTSIDE, SITE, STATE, Manifest, unpack
 from bridge.cli.check import explained, load_checked
 from bridge.cli.errors import CommandFailed
 from bridge.cli.target import SITE_HERE
+from bridge.datastore.durable import make_folder, sync_folder, write_whole
+from bridge.datastore.state import RESTORING
 from bridge.outlets.door import SOCKET_NAME
 
 #: Held by a bridge that runs; see `datastore/state.py`.
@@ -49,12 +52,18 @@ def restore(file: Path, site: Path, state: Path | None) -> None:
         manifest = unpack(file, folder)
         where = (_state_of(manifest, folder, home) if state is None else state).absolute()
         with _stopped(where):
-            move = _Move(time.strftime("%Y%m%dT%H%M%S"))
+            move = _Move(_stamp(site.absolute(), where))
+            unfinished = where / RESTORING
+            write_whole(unfinished, f"{file}\n")  # a bridge does not begin on half of it, after a power cut
             try:
                 _put_back(manifest, folder, site.absolute(), where, move)
+                move.sync()
             except BaseException:
                 move.undo()
+                unfinished.unlink()
                 raise
+            unfinished.unlink()
+            sync_folder(where)
     click.echo(f"{site}: {len(manifest.parts)} files of {manifest.made} are back; the state is in {where}")
     for kept in move.kept:
         click.echo(f"kept what was there: {kept}")
@@ -77,15 +86,25 @@ class _Move:
 
     def aside(self, path: Path, to: Path) -> None:
         """Put something that is there aside."""
-        to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(to.parent)
         path.rename(to)
         self._done.append((path, to))
 
     def bring(self, path: Path, to: Path) -> None:
         """Bring a new file to its place, also on another disk."""
-        to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.move(path, to)
+        make_folder(to.parent)
+        try:
+            path.rename(to)
+        except OSError as fault:
+            if fault.errno != errno.EXDEV:
+                raise
+            _copy_over(path, to)
         self._done.append((path, to))
+
+    def sync(self) -> None:
+        """Return when all names last."""
+        for folder in {place.parent for pair in self._done for place in pair}:
+            sync_folder(folder)
 
     def undo(self) -> None:
         """Bring everything back to where it was."""
@@ -99,7 +118,7 @@ def _put_back(manifest: Manifest, folder: Path, site: Path, state: Path, move: _
     if not home.is_relative_to(state):
         aside = state / f"{BEFORE}{move.stamp}"
         for there in sorted(state.iterdir()):
-            if there.name not in (_LOCK, SOCKET_NAME) and not there.name.startswith((BEFORE, ".")):
+            if there.name not in (_LOCK, SOCKET_NAME, RESTORING) and not there.name.startswith((BEFORE, ".")):
                 move.aside(there, aside / there.name)
         if aside.exists():
             move.kept.append(aside)
@@ -120,6 +139,25 @@ def _put_back(manifest: Manifest, folder: Path, site: Path, state: Path, move: _
                 move.aside(there, kept)
                 move.kept.append(kept)
         move.bring(folder / part.name, target)
+
+
+def _copy_over(path: Path, to: Path) -> None:
+    part = to.with_name(f".{to.name}.part")
+    shutil.copy2(path, part)
+    with part.open("rb") as copy:
+        os.fsync(copy.fileno())
+    part.rename(to)
+    path.unlink()
+
+
+def _stamp(site: Path, state: Path) -> str:
+    """Return a name for what is put aside, which nothing has that a restore before this one put there."""
+    now = time.strftime("%Y%m%dT%H%M%S")
+    for stamp in (now, *(f"{now}-{number}" for number in range(2, 1000))):
+        places = (state / f"{BEFORE}{stamp}", site.with_name(f"{site.name}.{BEFORE}{stamp}"))
+        if not any(place.exists() for place in places):
+            break
+    return stamp
 
 
 def _inside(target: Path, base: Path) -> bool:

@@ -1,8 +1,10 @@
 """The command `run`: serve the devices of a site file until told to stop."""
 
 import asyncio
+import contextlib
 import logging
 import signal
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,10 @@ import click
 from bridge.app import House, ReloadFault
 from bridge.cli.check import explained, load_checked
 from bridge.cli.errors import BadFile
+from bridge.cli.loop_faults import LoopFaults
+from bridge.cli.process import LEFT_WITHIN_S, end_within
 from bridge.logs import start_logging
+from bridge.server.descriptors import raise_limit
 from bridge.site.families import InstalledFamilies
 
 _log = logging.getLogger(__name__)
@@ -36,7 +41,8 @@ def run(site: Path) -> None:
     if load.site is None:
         raise BadFile(f"{site} is not a good site file:\n{explained(load.problems)}")
     if load.warnings:
-        click.echo(explained(load.warnings, "warning: "), err=True)
+        with contextlib.suppress(OSError):  # a log on a full disk keeps nobody from serving
+            click.echo(explained(load.warnings, "warning: "), err=True)
     start_logging(load.site.log.level, load.site.log.devices)
     house = House(load, InstalledFamilies(), site_file=site)
     house.reloaded = lambda taken: start_logging(taken.log.level, taken.log.devices)
@@ -76,18 +82,23 @@ def run_until_stopped(main: Coroutine[Any, Any, None], *, fast: bool = True) -> 
     fast: on uvloop, where it is installed.
     """
 
+    left = threading.Event()
+
     async def stoppable() -> None:
         task = asyncio.create_task(main)
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(LoopFaults())
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
         try:
             await task
         except asyncio.CancelledError:
-            return
+            end_within(LEFT_WITHIN_S, left)
 
+    raise_limit()
     with asyncio.Runner(loop_factory=_loop_factory() if fast else None) as runner:
         runner.run(stoppable())
+    left.set()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

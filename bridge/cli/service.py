@@ -13,6 +13,7 @@ import click
 
 from bridge.cli.check import explained, load_checked
 from bridge.cli.errors import BadFile, CommandFailed
+from bridge.datastore.durable import write_whole
 from bridge.service.files import NAME, UDEV_RULES, UNIT, Service, udev_rules
 
 _DEFAULT_SITE = Path("/etc/inverter-bridge/site.yaml")
@@ -168,7 +169,7 @@ def _group_exists(name: str) -> bool:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    write_whole(path, text, 0o644)
     click.echo(f"wrote {path}")
 
 

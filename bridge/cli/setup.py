@@ -16,6 +16,7 @@ from bridge.cli.errors import CommandFailed
 from bridge.cli.run import run_until_stopped, serve
 from bridge.cli.service import install
 from bridge.datastore.clock import SystemClock
+from bridge.datastore.durable import write_whole
 from bridge.discovery.lan import LanScan
 from bridge.discovery.networks import own_networks
 from bridge.discovery.ports import SerialPort, serial_ports
@@ -25,7 +26,6 @@ from bridge.logs import start_logging
 from bridge.outlets.web.editing import Checked, checked_of
 from bridge.outlets.web.first_run import Chosen, FirstRun, Looked, SetUpDoors, SetUpFault, Wanted
 from bridge.outlets.web.passwords import PasswordBook, PasswordFault, Role
-from bridge.outlets.web.versions import write_whole
 from bridge.service.files import NAME
 from bridge.site import defaults
 from bridge.site.addresses import HostPort, listen_address

@@ -17,12 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from bridge.datastore.durable import make_folder
 from bridge.datastore.state_file import FILE_NAME, Place, StateFile, read_saved
 from bridge.datastore.state_schema import SCHEMA_VERSION, StateError
 
 _log = logging.getLogger(__name__)
 
 _LOCK_NAME = "lock"
+#: Lies in the directory while `restore` puts files back.
+RESTORING = "restore-unfinished"
 #: How often what the disk did not take is tried again, in seconds.
 _RETRY_S = 5.0
 #: The longest a stop waits for the disk, in seconds.
@@ -74,8 +77,9 @@ class StateStore:
         if self.directory is None:
             return
         try:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.directory)
             self._take_lock(self.directory / _LOCK_NAME)
+            self._refuse_half_restored(self.directory)
             file = StateFile(self.directory / FILE_NAME)
         except StateError:
             self._drop_lock()
@@ -142,6 +146,15 @@ class StateStore:
         self.put(scope, key, value, tell)
         await written
 
+    @staticmethod
+    def _refuse_half_restored(directory: Path) -> None:
+        if (directory / RESTORING).exists():
+            raise StateError(
+                f"state directory {directory}: a restore was cut short, so that files of the backup and "
+                "those from before it lie here and beside the site file: run `inverter-bridge restore FILE` "
+                "again; what was there before is kept under names with `before-restore-`"
+            )
+
     def _take_lock(self, path: Path) -> None:
         self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -181,7 +194,7 @@ class StateStore:
                 unwritten.clear()
                 if failed:
                     _log.warning("state=%s writable again", self.directory)
-            except sqlite3.Error as fault:
+            except (sqlite3.Error, MemoryError) as fault:  # the thread must live: `save` waits for it
                 if not failed:
                     _log.error(
                         "state=%s cannot be written (%s): running on, trying on", self.directory, fault

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from bridge.datastore.durable import sync_folder
 from bridge.datastore.state_schema import migrate, refuse_newer
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class StateFile:
         self.path = path
         try:
             self._database, self.texts = _opened(path)
-        except sqlite3.DatabaseError as fault:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as fault:
             if not _is_damage(fault):
                 raise
             aside = _put_aside(path)
@@ -71,7 +72,7 @@ def read_saved(directory: Path, scope: str, key: str) -> object:
     except OSError:  # the directory of a service, closed to this user
         return None
     for mode in modes:
-        with contextlib.suppress(sqlite3.Error, ValueError):
+        with contextlib.suppress(sqlite3.Error, ValueError, TypeError, RecursionError):
             uri = f"file:{quote(str(path.absolute()))}?{mode}"
             with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1.0)) as database:
                 row = database.execute(
@@ -88,32 +89,54 @@ def _opened(path: Path) -> tuple[sqlite3.Connection, dict[Place, str]]:
     try:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
-        (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        if sound != "ok":
-            raise sqlite3.DatabaseError(sound)
+        if _fault_in(database) is not None:
+            database.execute("REINDEX")  # an index that does not fit would let nothing be saved any more
+            fault = _fault_in(database)
+            if fault is not None:
+                raise sqlite3.DatabaseError(fault)
         migrate(database, path)
-        texts: dict[Place, str] = {}
-        for scope, key, text in database.execute("SELECT scope, key, value FROM state"):
-            try:
-                json.loads(text)
-            except (TypeError, ValueError):
-                _log.error("state=%s scope=%s key=%s unreadable: dropped", path, scope, key)
-            else:
-                texts[scope, key] = text
+        texts = _read(database, path)
     except BaseException:
         database.close()
         raise
     return database, texts
 
 
-def _is_damage(fault: sqlite3.DatabaseError) -> bool:
+def _fault_in(database: sqlite3.Connection) -> str | None:
+    (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    return None if found == "ok" else str(found)
+
+
+def _read(database: sqlite3.Connection, path: Path) -> dict[Place, str]:
+    """Return what is saved; a row that cannot be read must not cost the others."""
+    texts: dict[Place, str] = {}
+    database.text_factory = bytes
+    for row in database.execute("SELECT scope, key, value FROM state"):
+        try:
+            scope, key, text = (part.decode() for part in row)
+            json.loads(text)
+        except (AttributeError, ValueError, RecursionError):  # no text at all, none in UTF-8, or no JSON
+            scope, key = (
+                part.decode(errors="replace") if isinstance(part, bytes) else part for part in row[:2]
+            )
+            _log.error("state=%s scope=%s key=%s unreadable: dropped", path, scope, key)
+        else:
+            texts[scope, key] = text
+    database.text_factory = str
+    return texts
+
+
+def _is_damage(fault: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
     """True where the bytes are wrong; not for a file that is locked, full, read-only or out of reach."""
     code = getattr(fault, "sqlite_errorcode", None)
     if code is None:
-        return not isinstance(fault, sqlite3.OperationalError)
+        return not isinstance(fault, sqlite3.OperationalError) or "Could not decode" in str(fault)
     if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return True
-    return code == sqlite3.SQLITE_ERROR and "no such" in str(fault)  # our version number, another's tables
+    # our version number and another's tables, or a spoilt head
+    return code == sqlite3.SQLITE_ERROR and any(
+        word in str(fault) for word in ("no such", "unsupported file")
+    )
 
 
 def _put_aside(path: Path) -> Path:
@@ -123,8 +146,8 @@ def _put_aside(path: Path) -> Path:
         if not aside.exists():
             break
         aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
-    path.rename(aside)
-    for part in ("-wal", "-shm"):
+    for part in ("-journal", "-wal", "-shm", ""):  # the file last: it alone tells a cut that this is not done
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + part).rename(aside.with_name(aside.name + part))
+    sync_folder(path.parent)
     return aside

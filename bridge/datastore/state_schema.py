@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from bridge.datastore.durable import put_in_place
+
 _log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
@@ -44,7 +46,12 @@ def refuse_newer(path: Path) -> None:
     """Raise StateError for a file of a newer version, and change nothing; sqlite3.Error for no database."""
     if not path.exists():
         return
-    version = _version_in(path)
+    try:
+        version = _version_in(path)
+    except sqlite3.OperationalError as fault:
+        if fault.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        return  # cut short while it was made: only who may write can undo that, and it holds nothing yet
     if version > SCHEMA_VERSION:
         backup = backup_of(path, SCHEMA_VERSION)
         beside = (
@@ -73,6 +80,8 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
     version = _version_of(database)
     if version >= SCHEMA_VERSION:
         return
+    if version < 0:
+        raise sqlite3.DatabaseError(f"found schema {version}")  # damage: no version ever wrote that
     backup = backup_of(path, version)
     if version:
         try:
@@ -114,12 +123,7 @@ def _copy(database: sqlite3.Connection, backup: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    part.replace(backup)
-    folder = os.open(backup.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    put_in_place(part, backup)
 
 
 def _version_in(path: Path) -> int:

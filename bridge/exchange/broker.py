@@ -23,8 +23,10 @@ KEEPALIVE_S = 10
 WITHIN_S = 5.0
 #: Bytes that the broker's machine has not acknowledged for this long end the connection, in milliseconds.
 _UNACKNOWLEDGED_MS = 10_000
+#: How long whoever ends waits for an attempt to connect to end too, in seconds.
+_LET_GO_S = 2.0
 #: Messages kept while we are busy; beyond it the newest are dropped, which a gap in numbers shows.
-_QUEUED_MOST = 10_000
+_QUEUED_MOST = 2_000
 #: A thread's message on this logger tells what the library does; ours tell what has happened.
 _QUIET = logging.getLogger("bridge.exchange.mqtt")
 _QUIET.setLevel(logging.ERROR)
@@ -185,11 +187,17 @@ async def _enter(client: aiomqtt.Client) -> None:
     try:
         await asyncio.shield(entering)
     except BaseException:
-        with contextlib.suppress(aiomqtt.MqttError, OSError, ValueError):
-            await entering
-        with contextlib.suppress(aiomqtt.MqttError, OSError, ValueError):
-            await client.__aexit__(None, None, None)
+        leaving = asyncio.ensure_future(_let_go(client, entering))
+        await asyncio.wait((leaving,), timeout=_LET_GO_S)
         raise
+
+
+async def _let_go(client: aiomqtt.Client, entering: "asyncio.Future[aiomqtt.Client]") -> None:
+    """Close what an attempt still opens; it lasts for ever where a name server never answers."""
+    with contextlib.suppress(aiomqtt.MqttError, OSError, ValueError):
+        await entering
+    with contextlib.suppress(aiomqtt.MqttError, OSError, ValueError):
+        await client.__aexit__(None, None, None)
 
 
 class _Socket(ssl.SSLSocket):

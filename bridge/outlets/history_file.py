@@ -6,12 +6,14 @@ Readers look single rows up by their start, which is on the grid of the table's 
 
 import contextlib
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.datastore.durable import put_in_place, sync_folder
 from bridge.outlets.energy_book import Position
 from bridge.outlets.history_batch import Batch, Series
 from bridge.outlets.history_calendar import Calendar
@@ -41,6 +43,16 @@ _SCHEMA = (
     " peak_reverse REAL, PRIMARY KEY (day, series)) WITHOUT ROWID",
     "CREATE TABLE position (series INTEGER PRIMARY KEY, kwh REAL, heard REAL)",
     f"PRAGMA user_version={SCHEMA_VERSION}",
+)
+#: What SQLite says of a spoilt head, or of our version number and another's tables.
+_OTHERS = ("no such", "already exists", "unsupported file")
+#: What must be there to be read: names in the table of series and in its index, the columns of all tables.
+_WANTED = (
+    "id, device, path, unit FROM series",
+    "id, device, path FROM series",
+    "day, series, forward, reverse, seconds, peak, peak_reverse FROM energy LIMIT 0",
+    "series, kwh, heard FROM position LIMIT 0",
+    *(f"start, series, seconds, average, low, high, last FROM {table} LIMIT 0" for table in TABLES),
 )
 _MERGE = """
 ON CONFLICT (start, series) DO UPDATE SET
@@ -77,6 +89,11 @@ peak_reverse = max(peak_reverse, excluded.peak_reverse)
 """
 
 
+#: The file, and what SQLite puts beside it.
+_ENDINGS = ("", "-journal", "-wal", "-shm")
+_COUNT_DAYS = f"SELECT (SELECT count(*) FROM energy) + (SELECT count(*) FROM {DAYS})"  # noqa: S608 - as above
+
+
 class HistoryFault(Exception):
     """The history cannot be used; the text says what was found and what to do."""
 
@@ -105,18 +122,26 @@ class HistoryFile:
         self.path = path
         self._calendar = calendar
         self._retention = retention
+        salvaged = path.with_name(f"{path.name}.salvaged")
         try:
-            self._database = _opened(path)
-        except sqlite3.DatabaseError as fault:
+            if not salvaged.exists():  # left by a power cut: all in it is whole
+                self._database = _opened(path)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as fault:
             if not is_damage(fault):
                 raise
+            _log.error("history=%s damaged (%s)", path, fault)
+            _salvage(path, salvaged)
+        if salvaged.exists():
             aside = _put_aside(path)
+            put_in_place(salvaged, path)
             self._database = _opened(path)
-            kept = _salvaged(aside, self._database)
+            (kept,) = self._database.execute(_COUNT_DAYS).fetchone()
             _log.error(
-                "history=%s damaged (%s): put aside as %s, beginning anew with %d days' values of it",
-                path, fault, aside.name, kept,
-            )  # fmt: skip
+                "history=%s put aside as %s, beginning anew with %d days' values of it",
+                path,
+                aside.name,
+                kept,
+            )
         self._series: dict[tuple[str, str], int] = {
             (device, found): number
             for number, device, found in self._database.execute("SELECT id, device, path FROM series")
@@ -233,10 +258,16 @@ class HistoryFile:
                 self._database.execute(f"DELETE FROM {table} WHERE start < ?", (until,))  # noqa: S608
 
 
-def is_damage(fault: sqlite3.Error) -> bool:
+def is_damage(fault: sqlite3.Error | UnicodeDecodeError) -> bool:
     """True where the bytes are wrong; not for a file that is locked, full, read-only or out of reach."""
+    if isinstance(fault, UnicodeDecodeError):
+        return True  # what SQLite says of a spoilt schema repeats its bytes
     code = getattr(fault, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    if code is None:
+        return "Could not decode to UTF-8" in str(fault)
+    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return True
+    return code == sqlite3.SQLITE_ERROR and any(word in str(fault) for word in _OTHERS)
 
 
 def _all_series(batch: Batch) -> set[Series]:
@@ -248,11 +279,10 @@ def _all_series(batch: Batch) -> set[Series]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    new = not path.exists()
+    with contextlib.suppress(FileExistsError):  # nobody else's to read from the first moment
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        if new:
-            path.chmod(0o600)
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
         database.execute(f"PRAGMA journal_size_limit={_WAL_MAX}")
@@ -263,7 +293,7 @@ def _opened(path: Path) -> sqlite3.Connection:
                 f"{SCHEMA_VERSION}: run that version, or name another `file` for the history"
             )
         (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        if sound != "ok":
+        if sound != "ok" or version < 0:
             fault = sqlite3.DatabaseError(sound)
             fault.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise fault
@@ -272,6 +302,8 @@ def _opened(path: Path) -> sqlite3.Connection:
             for statement in _SCHEMA:
                 database.execute(statement)
             database.execute("COMMIT")
+        for wanted in _WANTED:
+            database.execute(f"SELECT {wanted}").fetchall()
         database.execute("PRAGMA temp_store=MEMORY")
         database.execute(_FRESH)
     except BaseException:
@@ -280,17 +312,22 @@ def _opened(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _salvaged(aside: Path, database: sqlite3.Connection) -> int:
-    """Copy what can be read of series, days, energies and counters; returns the rows of days copied."""
-    kept = 0
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(aside)) as old:
-        for table in ("series", "energy", DAYS, "position"):
-            with contextlib.suppress(sqlite3.Error):
-                for row in old.execute(f"SELECT * FROM {table}"):  # noqa: S608 - our own names
-                    marks = ", ".join("?" * len(row))
-                    database.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
-                    kept += table in ("energy", DAYS)
-    return kept
+def _salvage(path: Path, salvaged: Path) -> None:
+    """Make a file of what can be read of series, days, energies and counters; whole, once it has its name."""
+    part = salvaged.with_name(f"{salvaged.name}.part")
+    for ending in _ENDINGS:
+        part.with_name(part.name + ending).unlink(missing_ok=True)
+    with contextlib.closing(_opened(part)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as old:
+            for table in ("series", "energy", DAYS, "position"):
+                with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
+                    for row in old.execute(f"SELECT * FROM {table}"):  # noqa: S608 - our own names
+                        marks = ", ".join("?" * len(row))
+                        database.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
+        database.execute("COMMIT")
+        database.execute("PRAGMA journal_mode=DELETE")  # one file alone, synced
+    put_in_place(part, salvaged)
 
 
 def _put_aside(path: Path) -> Path:
@@ -300,8 +337,8 @@ def _put_aside(path: Path) -> Path:
     while aside.exists():
         aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
         number += 1
-    path.rename(aside)
-    for part in ("-wal", "-shm"):
+    for ending in _ENDINGS:
         with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + part).rename(aside.with_name(aside.name + part))
+            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
+    sync_folder(path.parent)
     return aside

@@ -272,7 +272,7 @@ class HistoryReader:
         try:
             with self._open() as database:
                 return question(database)
-        except sqlite3.Error as fault:
+        except (sqlite3.Error, UnicodeDecodeError) as fault:
             raise HistoryFault(f"{self._path} cannot be read ({fault}): see the bridge's log") from fault
 
     @contextlib.contextmanager

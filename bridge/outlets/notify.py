@@ -87,6 +87,7 @@ class Watch:
         self._away: dict[str, float] = {}
         self._open: dict[str, frozenset[str]] = {}
         self._standing: dict[tuple[str, str], Message] = {}
+        self._since: dict[tuple[str, str], float] = {}
         self._told: dict[tuple[str, ...], _Told] = {}
 
     def connect(self) -> Callable[[], None]:
@@ -137,11 +138,11 @@ class Watch:
         if wrong is not None and key not in self._standing:
             title, _, body = wrong.partition("\n")
             message = self._message(kind, device.name, State.RAISED, f"{device.name}: {title}", body)
-            self._standing[key] = message
+            self._standing[key], self._since[key] = message, self._clock.monotonic()
             self._tell(message)
         elif wrong is None and key in self._standing:
             began = self._standing.pop(key)
-            lasted = _lasted(self._clock.now() - began.time)
+            lasted = _lasted(self._clock.monotonic() - self._since.pop(key))  # wall time may have been set
             title = f"{began.title}: over"
             self._tell(self._message(kind, device.name, State.RESOLVED, title, f"It has lasted {lasted}."))
 

@@ -67,10 +67,12 @@ without() {
         $0 == finish { inside = 0 }' "$MAIN"
 }
 
-# Puts standard input in the place of a file, with that file's rights.
+# Puts standard input in the place of a file, with that file's rights. Its bytes are on the disk before it has
+# the name: a power cut leaves the former file or this one.
 replace() {
     cp -p "$1" "$1.new"
     cat > "$1.new"
+    sync
     mv "$1.new" "$1"
 }
 
@@ -84,6 +86,7 @@ apply() {
     mkdir -p "$KEEP"
     grep -q '^# inverter-bridge .*: begin$' "$MAIN" || cp -p "$MAIN" "$STOCK"
     class_file > "$CLIENT/$NAME.py.new"
+    sync
     mv "$CLIENT/$NAME.py.new" "$CLIENT/$NAME.py"
     without > "$KEEP/client.new"
     last=$(grep -n '^import [A-Za-z_][A-Za-z0-9_]*$' "$KEEP/client.new" | tail -n 1 | cut -d: -f1)
@@ -120,6 +123,7 @@ install() {
     # The script may be the very file that is kept.
     if ! cmp -s "$0" "$KEEP/install_$NAME.sh"; then
         cp "$0" "$KEEP/install_$NAME.sh.new"
+        sync
         mv "$KEEP/install_$NAME.sh.new" "$KEEP/install_$NAME.sh"
     fi
     [ -f "$RC" ] || printf '#!/bin/sh\n' > "$RC"

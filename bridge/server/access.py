@@ -5,9 +5,11 @@ keeps its last good addresses.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
 from bridge.datastore.clock import Clock
@@ -37,6 +39,9 @@ DEFAULT_WRITE = _LOOPBACK
 
 #: Seconds between two look-ups of a host name.
 RESOLVE_EVERY_S = 60.0
+#: Seconds after which a name server that says nothing is no longer waited for.
+LOOK_UP_WITHIN_S = 10.0
+_NO_ANSWER = f"no answer within {LOOK_UP_WITHIN_S:g} s"
 
 
 def peer_address(host: str) -> Address:
@@ -46,11 +51,48 @@ def peer_address(host: str) -> Address:
     return mapped or address
 
 
+#: Names whose look-up is under way, also one that nobody waits for any more.
+_asked: set[str] = set()
+
+
 async def resolve_name(name: str) -> Collection[Address]:
-    """Look a host name up in a thread. Raises OSError when it has no address."""
+    """Look a host name up in a thread of its own, for whose end nobody waits: a name server may never answer.
+
+    Raises OSError when it has no address, or a look-up of before is still under way.
+    """
+    if name in _asked:
+        raise TimeoutError("its name server still owes an answer")
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return {peer_address(str(entry[4][0])) for entry in found}
+    answer: asyncio.Future[Collection[Address]] = loop.create_future()
+
+    def tell(found: Collection[Address], fault: Exception | None) -> None:
+        if answer.done():
+            return
+        if fault is None:
+            answer.set_result(found)
+        else:
+            answer.set_exception(fault)
+
+    def look() -> None:
+        found: Collection[Address] = ()
+        failed: Exception | None = None
+        try:
+            entries = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            found = {peer_address(str(entry[4][0])) for entry in entries}
+        except (OSError, ValueError) as fault:  # a UnicodeError is a ValueError
+            failed = fault
+        finally:
+            _asked.discard(name)
+        with contextlib.suppress(RuntimeError):  # the loop may have closed meanwhile
+            loop.call_soon_threadsafe(tell, found, failed)
+
+    _asked.add(name)
+    try:
+        threading.Thread(target=look, name=f"look up {name}", daemon=True).start()
+    except RuntimeError as fault:
+        _asked.discard(name)
+        raise OSError(f"no thread to ask with: {fault}") from fault
+    return await answer
 
 
 class _List:
@@ -155,12 +197,15 @@ class Access:
 
     async def _look_up(self, name: str) -> None:
         try:
-            found = frozenset(await self._resolver(name))
-        except (OSError, UnicodeError) as fault:
+            async with self._clock.timeout(LOOK_UP_WITHIN_S):
+                found = frozenset(await self._resolver(name))
+        except (OSError, ValueError) as fault:
             if name not in self._failing:
                 self._failing.add(name)
                 kept = ", ".join(sorted(map(str, self._resolved.get(name, ())))) or "no address"
-                _log.warning("access=%s cannot be looked up (%s): keeping %s", name, fault, kept)
+                _log.warning(
+                    "access=%s cannot be looked up (%s): keeping %s", name, str(fault) or _NO_ANSWER, kept
+                )
             return
         if name in self._failing:
             self._failing.discard(name)

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Protocol
 
 from bridge.server.access import Address, Peer
+from bridge.server.descriptors import RESERVE, few_left
 from bridge.server.terms import Terms
 
 #: Connections a listener takes at least, and for each unit it serves: a Cerbo GX uses one per device, a
@@ -73,6 +74,11 @@ class Admission:
             reason = (
                 f"this address holds {one_peers} of {cap} connections already: let it close some, or say "
                 f"connections: {2 * cap} in the listener's line of the site file"
+            )
+        elif limit := few_left():
+            reason = (
+                f"this process may open {limit} files, of which the last {RESERVE} are for devices and "
+                "disks: let clients close some, or let it open more (LimitNOFILE= of the service, ulimit -n)"
             )
         else:
             self._addresses[guest] = peer.address

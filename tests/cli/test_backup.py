@@ -214,6 +214,17 @@ def test_a_backup_that_was_tampered_with(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_manifest_of_endless_depth(site: Path, tmp_path: Path, command: Command) -> None:
+    text = b"[" * 100_000
+    with tarfile.open(tmp_path / "evil.tgz", "w:gz") as tar:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text))
+    done = command("restore", str(tmp_path / "evil.tgz"), "--site", str(site))
+    assert done.status == 1
+    assert "its manifest cannot be read" in done.err
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
 def test_a_backup_that_was_cut_short(site: Path, tmp_path: Path, command: Command, kept: float) -> None:
     command("backup", str(tmp_path / "b.tgz"), "--site", str(site))

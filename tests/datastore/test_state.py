@@ -230,6 +230,65 @@ def test_a_damaged_file_is_put_aside(
     assert aside.name in caplog.text
 
 
+def test_a_spoilt_text_costs_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with opened(tmp_path) as store:
+        for key in ("one", "two", "three"):
+            store.put("s", key, f"value of {key}")
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute("UPDATE state SET value=CAST(x'22c822' AS TEXT) WHERE key='one'")
+        database.execute("UPDATE state SET value=? WHERE key='two'", ("[" * 20_000,))
+    database.close()
+    with opened(tmp_path) as store:
+        assert (store.get("s", "one"), store.get("s", "two")) == (None, None)
+        assert store.get("s", "three") == "value of three"
+    assert [r.getMessage().partition(" ")[2] for r in caplog.records] == [
+        "scope=s key=one unreadable: dropped",
+        "scope=s key=two unreadable: dropped",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "byte"),
+    [
+        (b"TABLE state", 0xFF),  # SQLite's own message is no text then
+        (b"s0007", 0x30),  # first in the index: it does not fit the table
+    ],
+    ids=["schema", "index"],
+)
+def test_a_spoilt_byte_that_sqlite_would_live_with_is_damage(
+    tmp_path: Path, wanted: bytes, byte: int
+) -> None:
+    whole = filled(tmp_path)
+    places = [at for at in range(len(whole)) if whole.startswith(wanted, at)]
+    assert places
+    for number, place in enumerate(places):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / FILE_NAME).write_bytes(whole[:place] + bytes((byte,)) + whole[place + 1 :])
+        with opened(folder) as store:
+            store.put("s", "0007", "new")
+            store.put("s", "new", 1)
+        assert rows(folder)["s", "new"] == 1
+
+
+def test_the_format_number_of_the_file_spoilt_is_damage(tmp_path: Path) -> None:
+    whole = filled(tmp_path)
+    (tmp_path / FILE_NAME).write_bytes(whole[:47] + b"\x30" + whole[48:])
+    with opened(tmp_path) as store:
+        store.put("s", "new", 1)
+    assert rows(tmp_path) == {("s", "new"): 1}
+
+
+def test_a_version_below_zero_is_damage(tmp_path: Path) -> None:
+    filled(tmp_path)
+    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+        database.execute("PRAGMA user_version=-7")
+    database.close()
+    with opened(tmp_path) as store:
+        assert store.get("s", "0001") is None
+    assert [path for path in tmp_path.iterdir() if "damaged" in path.name]
+
+
 def test_a_second_damaged_file_does_not_replace_the_first(tmp_path: Path) -> None:
     for text in (b"first" * 500, b"second" * 500):
         (tmp_path / FILE_NAME).write_bytes(text)

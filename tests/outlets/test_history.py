@@ -314,6 +314,59 @@ async def test_days_are_saved_from_a_damaged_file(tmp_path: Path) -> None:
     assert await rig.reader.lifetime("pump", POWER) == pytest.approx(1.9)
 
 
+@pytest.mark.parametrize("number", [1, 2], ids=["table", "index"])
+async def test_a_name_that_is_no_text_any_more_is_damage(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "h"
+    async with running(Rig(path)) as rig:
+        await rig.flow(3600, 60)
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA journal_mode=DELETE")
+    database.close()
+    written = path.read_bytes()
+    places = [at for at in range(len(written)) if written.startswith(b"pump/Ac/Power", at)]
+    assert len(places) == 2
+    spoilt = bytearray(written)
+    spoilt[places[number - 1]] = 0xC8
+    path.write_bytes(spoilt)
+    async with running(Rig(path, now=NOON + 7200)) as rig:
+        await rig.flow(3600, 100)
+    assert list(tmp_path.glob("h.damaged-*"))
+    assert await rig.reader.lifetime("pump", POWER) >= 0.1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "byte"),
+    [(b"TABLE series", 0xC8), (b"heard REAL", 0x30), (b"device TEXT", 0x30)],
+    ids=["schema", "position", "series"],
+)
+def test_a_spoilt_schema_is_damage(tmp_path: Path, wanted: bytes, byte: int) -> None:
+    rig, path = Rig(tmp_path / "h"), tmp_path / "h"
+    HistoryFile(path, rig.calendar, Retention(1, 1, 1)).close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA journal_mode=DELETE")
+    database.close()
+    whole = path.read_bytes()
+    place = whole.index(wanted)
+    path.write_bytes(whole[:place] + bytes((byte,)) + whole[place + 1 :])
+    HistoryFile(path, rig.calendar, Retention(1, 1, 1)).close()
+    assert list(tmp_path.glob("h.damaged-*"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["PRAGMA user_version=-7", "PRAGMA user_version=0", "DROP TABLE series"],
+    ids=["below zero", "zero", "no table"],
+)
+def test_what_no_version_has_written_is_damage(tmp_path: Path, statement: str) -> None:
+    rig = Rig(tmp_path / "h")
+    HistoryFile(tmp_path / "h", rig.calendar, Retention(1, 1, 1)).close()
+    with sqlite3.connect(tmp_path / "h") as database:
+        database.execute(statement)
+    database.close()
+    HistoryFile(tmp_path / "h", rig.calendar, Retention(1, 1, 1)).close()
+    assert list(tmp_path.glob("h.damaged-*"))
+
+
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "h") as database:
         database.execute("PRAGMA user_version=99")

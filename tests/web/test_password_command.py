@@ -69,11 +69,22 @@ def test_what_is_a_password(
     assert said in told.out + told.err
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[" * 20_000,
+        '{"operator": {"salt": "00", "hash": "00", "n": 12345, "r": 8, "p": 5}}',  # no power of two
+        '{"operator": {"salt": "00", "hash": "00", "n": 131072, "r": 16, "p": 1}}',  # 256 MiB
+        '{"operator": {"salt": "00", "hash": "00", "n": 65536, "r": 1, "p": 1}}',  # more than 2^16r - 1
+    ],
+    ids=["half", "deep", "odd cost", "much memory", "narrow blocks"],
+)
 def test_a_damaged_file_is_named(
-    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
     (site.parent / "state").mkdir()
-    (site.parent / "state" / "passwords.json").write_text("{")
+    (site.parent / "state" / "passwords.json").write_text(content)
     typed(monkeypatch, "correct horse\n")
     assert main(["password", str(site)]) == 1
     assert "remove the file and set the passwords anew" in capsys.readouterr().err

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.datastore.clock import Clock
+from bridge.datastore.durable import write_whole
 from bridge.outlets.web.doors import ReloadRefused, SiteDoor
 from bridge.outlets.web.events import EventLog
 from bridge.outlets.web.gate import Refusal
-from bridge.outlets.web.versions import Versions, write_whole
+from bridge.outlets.web.versions import Versions
 from bridge.register_maps.positions import Problem, lines_of
 from bridge.site.loader import SiteLoad
 

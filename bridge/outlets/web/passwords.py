@@ -17,6 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.datastore.durable import make_folder, put_in_place
+
 #: Name of the file in the state directory.
 FILE_NAME = "passwords.json"
 #: The shortest password that is taken, and the longest.
@@ -67,7 +69,7 @@ class PasswordBook:
             return {Role(role): _hashed(entry) for role, entry in found.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
             raise PasswordFault(
                 f"{self.path}: cannot be used ({fault}), expected what `inverter-bridge password` writes: "
                 "remove the file and set the passwords anew"
@@ -104,7 +106,7 @@ class PasswordBook:
         fresh = ""
         try:
             folder = self.path.parent
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder)
             descriptor, fresh = tempfile.mkstemp(prefix=".passwords.", dir=folder)  # mode 0600
             with os.fdopen(descriptor, "w", encoding="ascii") as stream:
                 json.dump(shown, stream)
@@ -113,7 +115,7 @@ class PasswordBook:
             owner = folder.stat()  # root sets it for the bridge, whose directory it is
             if os.geteuid() == 0:
                 os.chown(fresh, owner.st_uid, owner.st_gid)
-            Path(fresh).replace(self.path)
+            put_in_place(Path(fresh), self.path)
         except OSError as fault:
             if fresh:
                 with contextlib.suppress(OSError):
@@ -126,7 +128,10 @@ class PasswordBook:
 
 def _hashed(entry: dict[str, str | int]) -> Hashed:
     numbers = [int(entry[key]) for key in ("n", "r", "p")]
-    if not (2 <= numbers[0] <= 1 << 17 and 1 <= numbers[1] <= 16 and 1 <= numbers[2] <= 32):
+    n, r, p = numbers
+    in_range = 2 <= n <= 1 << 17 and 1 <= r <= 16 and 1 <= p <= 32
+    # RFC 7914, section 2: a power of two below 2^16r; and the memory that OpenSSL then wants
+    if not in_range or n & (n - 1) or n >> 16 * r or 128 * r * (n + p + 2) > _MEMORY_MAX:
         raise ValueError("found a cost out of range")
     return Hashed(bytes.fromhex(str(entry["salt"])), bytes.fromhex(str(entry["hash"])), *numbers)
 

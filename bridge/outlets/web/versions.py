@@ -1,12 +1,12 @@
 """The last versions of the site file, kept in the state directory so that each can be taken back."""
 
 import contextlib
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from bridge.datastore.durable import make_folder, write_whole
 
 KEPT = 10
 _FOLDER = "site-versions"
@@ -60,34 +60,10 @@ class Versions:
             with contextlib.suppress(OSError, ValueError):
                 if known[0].text() == text:
                     return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder)
         number = known[0].number + 1 if known else 1
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         write_whole(self._folder / f"{number:06d}-{stamp}.yaml", text)
         for one in self.listed()[KEPT:]:
             with contextlib.suppress(OSError):
                 one.file.unlink()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is whole or the former one at any moment. Raises OSError.
-
-    A file that is mounted by itself cannot be replaced, and is written over.
-    """
-    mode = path.stat().st_mode & 0o7777 if path.exists() else 0o600
-    descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(fresh).chmod(mode)
-        try:
-            Path(fresh).replace(path)
-        except OSError:
-            if not path.exists():
-                raise
-            path.write_text(text, encoding="utf-8")
-    finally:
-        with contextlib.suppress(OSError):
-            Path(fresh).unlink()
