@@ -10,7 +10,7 @@ from bridge.adapters.apsystems.night import Daytime
 from bridge.adapters.apsystems.operations import Operations
 from bridge.adapters.apsystems.options import ApsystemsOptions
 from bridge.adapters.apsystems.points import LIMIT_MAX_W, POLL
-from bridge.adapters.apsystems.radio import SERIAL_SETTINGS, Radio
+from bridge.adapters.apsystems.radio import SERIAL_SETTINGS, Radio, RadioState
 from bridge.adapters.apsystems.reset import parse_reset
 from bridge.adapters.apsystems.roof import Roof
 from bridge.adapters.apsystems.session import Session
@@ -115,6 +115,8 @@ class ApsystemsAdapter(Adapter):
         return await open_line(self._options.port, SERIAL_SETTINGS, self._clock)
 
     def _radio_changed(self) -> None:
+        if self._radio.state is RadioState.READY and not self._device.alive:
+            self._session.turns.now()  # a line that was lost has ended belief: nobody waits a period for it
         self._session.look()
 
     def _warn(self) -> None:

@@ -50,7 +50,7 @@ class Watch:
             self._device.set_link(LinkState.WRONG_DEVICE if wrong else LinkState.SILENT, str(radio.fault))
         elif self.asleep:
             self._device.set_link(LinkState.NIGHT, self._daytime.until(self._clock.now()))
-        elif self._roof.answering:
+        elif self._roof.answering and self._device.alive:  # not by what came before the port was lost
             self._device.set_link(LinkState.ONLINE, self._who_answers())
         elif radio.state is RadioState.READY:
             self._nobody()

@@ -25,6 +25,8 @@ from bridge.datastore.values import LinkState, Outcome, Path, Value
 
 #: An inverter speaks every second and may skip a round: after this long it is taken for gone.
 _INVERTER_GONE_S = 5.0
+#: A battery speaks every second: after this long without a word another one may be on its cable.
+_UNHEARD_S = 5.0
 _STATUS, _PAIRS, _MODULES = 0x359, 0x35A, "modules"
 _NOBODY, _BRIDGE, _ANOTHER = 0, 1, 2
 
@@ -40,7 +42,7 @@ class CanBatteryAdapter(Adapter):
         self._specs = {**BATTERY_FRAMES, HISTORY.id: history(options.history_scale_kwh)}
         self._nameplate = Nameplate(device, clock, options.serial)
         self._latches = Latches(points.SLOW_STALE_S)
-        self._inverter_at = -math.inf
+        self._inverter_at = self._heard_at = -math.inf
 
     async def run(self) -> None:
         """Hear the battery until cancelled. Raises PortUnusable where its bus has another bit rate."""
@@ -111,6 +113,9 @@ class CanBatteryAdapter(Adapter):
             self._inverter_at = now
         if frame.id not in self._dialect.hears:
             return
+        if now - self._heard_at > _UNHEARD_S:
+            self._nameplate.unheard()
+        self._heard_at = now
         fields = decode(self._specs[frame.id], frame.data)
         if fields is None:
             self._device.count_error()

@@ -40,6 +40,11 @@ class Nameplate:
         self._texts.clear()
         self._began = self._shown = None
 
+    def unheard(self) -> None:
+        """Begin anew after a long silence, where a serial number will tell whether it is the same battery."""
+        if _SERIAL_1 in self._texts:
+            self.forget()
+
     def told(self, id: int, data: bytes) -> None:
         """Take one of the frames of `IDS`; blanks at the end of a first half may be part of the name."""
         text = "".join(chr(byte) for byte in data if 0x20 <= byte < 0x7F)

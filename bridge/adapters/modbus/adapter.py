@@ -115,6 +115,7 @@ class ModbusAdapter(Adapter):
                     continue
 
     async def _talk(self, seat: Seat, loaded: RegisterMap, quirk: Quirk) -> None:
+        seat.begin()
         talk = Talk(seat, self._options, loaded.device.min_timeout_s, quirk.pause_s)
         session = Session(self._device, self._clock, loaded, self._options, talk, quirk, self._specs)
         self._writer = Writer(self._device, self._clock, talk, session, quirk, writers(loaded))

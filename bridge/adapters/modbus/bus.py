@@ -64,9 +64,24 @@ class Seat:
     erred: Callable[[int], None]
     bus: "Bus"
     up: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Set when the line has been opened anew since `begin`.
+    reopened: asyncio.Event = field(default_factory=asyncio.Event)
+    #: The opening of the line on which the device is known.
+    _opening: int = -1
+
+    def begin(self) -> None:
+        """Take the line as it is open now for the one on which the device is asked from here on."""
+        self._opening = self.bus.openings
+        self.reopened.clear()
 
     async def ask(self, demand: Demand) -> Reply:
-        """Send a request when its turn has come. Raises NoAnswer, LineDown."""
+        """Send a request when its turn has come. Raises NoAnswer, and LineDown until `begin` on a new line.
+
+        Whoever is behind a line that was opened anew must be asked for its name before anything else, also
+        where the line was away for less time than passes between two polls.
+        """
+        if self._opening != self.bus.openings:
+            raise LineDown(self.bus.endpoint.name)
         return await self.bus.ask(demand)
 
 
@@ -76,6 +91,8 @@ class Bus:
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self.endpoint = endpoint
         self.seats: list[Seat] = []
+        #: How often the line has been opened.
+        self.openings = 0
         self._clock = clock
         self._codec = endpoint.codec()
         self._queue = Queue(nameless=self._codec.nameless)
@@ -145,11 +162,14 @@ class Bus:
     async def _once(self) -> None:
         """Open the line and serve on it until it is lost; raises LineFault."""
         line = await self.endpoint.open(self._clock)
+        self.openings += 1
+        self._fail(LineDown(self.endpoint.name))  # what was asked of those behind the former connection
         try:
             self._open = True
             self._unheard = 0
             for seat in self.seats:
                 seat.up.set()
+                seat.reopened.set()
             await self._serve(line)
         finally:
             line.close()

@@ -18,7 +18,7 @@ from bridge.adapters.modbus.quirks import Quirk
 from bridge.adapters.modbus.requests import Answer, Code, Data, Read, Refused
 from bridge.adapters.modbus.talk import Talk
 from bridge.adapters.reconnect import Backoff
-from bridge.datastore.clock import Clock
+from bridge.datastore.clock import Clock, event_or_time
 from bridge.datastore.device import Device
 from bridge.datastore.spec import PointSpec
 from bridge.datastore.values import LinkState, Path, Value
@@ -109,7 +109,8 @@ class Session:
                     told = True
                     self._device.count_error()
                 self._quick = False
-            await self._clock.sleep(pauses.pause())
+            pause_ends = self._clock.monotonic() + pauses.pause()
+            await event_or_time(self._clock, self._talk.reopened, pause_ends)
 
     async def _is_found(self) -> bool:
         """Ask the device who it is; raises NoAnswer."""
@@ -170,7 +171,7 @@ class Session:
         self._answered_at = now
         while self._due:
             island = min(self._due, key=self._due.__getitem__)
-            await self._clock.sleep(self._due[island] - self._clock.monotonic())
+            await event_or_time(self._clock, self._talk.reopened, self._due[island])
             began = self._clock.monotonic()
             try:
                 answer = await self._talk.ask(island.read, Urgency.POLL)
@@ -184,7 +185,7 @@ class Session:
             self._missed.pop(island, None)
             self._due[island] = max(began, self._due[island] + island.period_s)
             self._take(island, answer)
-        await self._clock.sleep(_LOOK_CAP_S)
+        await event_or_time(self._clock, self._talk.reopened, self._clock.monotonic() + _LOOK_CAP_S)
 
     def _is_gone(self, missing: NoAnswer) -> bool:
         """True when the device counts as gone. One part of a GX that is not installed is no such sign."""

@@ -1,5 +1,6 @@
 """Talking with one unit on a bus: retries, and a patience learnt from how fast the device answers."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 
@@ -59,6 +60,11 @@ class Talk:
         self._tries = 1 + options.retries
         self._pause_s = max(options.pause, pause_s)
         self.patience = Patience(options.timeout, _SHORTEST_S if shortest_s is None else shortest_s)
+
+    @property
+    def reopened(self) -> asyncio.Event:
+        """Set when the line was opened anew: whoever is behind it now must be found first (LineDown)."""
+        return self._seat.reopened
 
     async def ask(
         self,

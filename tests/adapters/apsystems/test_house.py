@@ -174,8 +174,8 @@ async def test_the_registers(furnish: Furnish) -> None:
 
 
 async def known(roof: Master) -> None:
-    """Wait until three inverters have answered twice."""
-    async with asyncio.timeout(PATIENCE_S):
+    """Wait until three inverters have answered for long enough that their power is known."""
+    async with asyncio.timeout(2 * PATIENCE_S):
         while True:
             power = await roof.read(POWER, 2)
             if not power.exception and 1000 < power.words[1] < 0xFFFF:
