@@ -25,14 +25,30 @@ class Nameplate:
     def __init__(self, device: Device, pinned: str | None) -> None:
         self._device = device
         self._pinned = pinned
+        self._untold = False
+
+    @property
+    def expected(self) -> str:
+        """The serial that the unit must tell: the pinned one, or the one it has told before; else nothing."""
+        known = self._device.identity
+        remembered = "" if known is None else known.serial
+        return self._pinned or ("" if remembered == _made_up(self._device.name) else remembered)
+
+    def untold(self) -> None:
+        """Take note that a unit tells no number where one is expected: it may be another one."""
+        if not self._untold:
+            self._untold = True
+            _log.warning(
+                "device=%s tells no unit number, expected %s: waiting for it",
+                self._device.name,
+                self.expected,
+            )
 
     def admitted(self, number: bytes | None) -> str | None:
         """Return the serial of a unit's number (None: it tells none); None where another one is expected."""
-        known = self._device.identity
-        remembered = "" if known is None else known.serial
-        made_up = _made_up(self._device.name)
-        serial = (self._pinned or remembered or made_up) if number is None else serial_of(number)
-        expected = self._pinned or ("" if remembered == made_up else remembered)
+        known, expected = self._device.identity, self.expected
+        serial = _made_up(self._device.name) if number is None else serial_of(number)
+        self._untold = False
         if expected and serial != expected:
             self._refuse(serial, expected)
             return None

@@ -210,8 +210,13 @@ class Session:
             await self.link.ask(requests.interface_setup(), tries=2)
         await self.link.ask(requests.select(0))
         number, addresses = None, 0
-        with contextlib.suppress(NoReply):
+        try:
             unit = await self.link.ask(requests.unit_info(), tries=2, proven=True)
+        except NoReply:
+            if self._system.nameplate.expected:
+                self._system.nameplate.untold()  # a damaged reply, or another unit: not believed without it
+                raise
+        else:
             if isinstance(unit, UnitInfo):
                 number, addresses = unit.number, unit.addresses
         if not self._system.identified(number, addresses):

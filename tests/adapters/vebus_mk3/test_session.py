@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.datastore.values import LinkState, Quality
+from bridge.datastore.values import LinkState, Outcome, Quality
 from tests.adapters.vebus_mk3.rig import LIMIT, MODE, STANDBY, Rig
 
 VOLTAGE = "/Dc/0/Voltage"
@@ -165,6 +165,28 @@ async def test_another_system_on_the_port(monkeypatch: pytest.MonkeyPatch) -> No
     ) as named:
         await named.known()
         assert named.device.link is LinkState.ONLINE
+
+
+@pytest.mark.parametrize("options", [None, {"serial": "1122AABB"}])
+async def test_a_system_that_does_not_tell_who_it_is_where_that_is_known(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, options: dict[str, str] | None
+) -> None:
+    """Its reply may have been lost on a bad line, and the system may be another one."""
+    async with Rig(monkeypatch, serial="1122AABB", options=options) as rig:
+        await rig.known()
+    async with Rig(
+        monkeypatch, serial="1122AABB", state=rig.state, clock=rig.clock, options=options
+    ) as again:
+        telling = again.simulator.interface._unit_info
+        again.simulator.interface._unit_info = lambda address: []
+        await again.clock.advance(20)
+        assert again.device.value(VOLTAGE) is None
+        assert (await again.write({"/Mode": 4}))["/Mode"] is Outcome.OFFLINE
+        assert not again.commands
+        assert caplog.text.count("tells no unit number, expected 1122AABB") == 1
+        again.simulator.interface._unit_info = telling
+        await again.known()
+        assert again.device.link is LinkState.ONLINE
 
 
 async def test_a_unit_that_tells_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
