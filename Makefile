@@ -11,7 +11,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 # Handed to the command behind a target, as in: make test ARGS="-k wear"
 ARGS ?=
 
-.PHONY: help demo test lint types contracts docs site bench soak clean
+.PHONY: help demo test lint types contracts docs site bench soak mutation fuzz clean
 
 help:
 	@echo 'make demo       simulated equipment behind a real bridge on 127.0.0.1:5020'
@@ -22,7 +22,9 @@ help:
 	@echo 'make docs       docs/registers and docs/schema anew, from the maps and the models'
 	@echo 'make site       the documents as a site, in build/site'
 	@echo 'make bench      throughput, waiting, memory, hostile clients, against other servers'
-	@echo 'make soak       ten minutes of a storm on simulated lines (ARGS="--minutes 60 --seed 7")'
+	@echo 'make soak       ten minutes of a storm over all families (ARGS="--wall 60 --seed 7", or "--wire")'
+	@echo 'make mutation   one small fault at a time: do the tests notice? (ARGS="--room datastore")'
+	@echo 'make fuzz       ten minutes of bytes nobody expects (ARGS="--minutes 60 --seed 7 server_tcp")'
 	@echo 'make clean      remove everything the other targets made'
 
 demo: $(VENV)/.installed
@@ -62,6 +64,15 @@ bench: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev
 	$(RUN) -m tests.storm $(ARGS)
+
+mutation: $(VENV)/.installed-dev
+	$(RUN) -m tests.mutation $(ARGS)
+
+# Nothing else needs atheris, and there is no wheel of it for every machine.
+fuzz: $(VENV)/.installed-dev
+	@$(RUN) -c 'import atheris' 2>/dev/null || $(PIP) install --only-binary atheris --editable '.[fuzz]' || { \
+	  echo 'No atheris wheel for this machine (CPython 3.11 to 3.13 on Linux and macOS): fuzz on another.' >&2; exit 1; }
+	$(RUN) -m tests.fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV) .venv-pymodbus25 tests/interop/js/node_modules tests/web/js/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

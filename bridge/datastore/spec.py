@@ -104,7 +104,9 @@ class PointSpec:
         if self.text != isinstance(value, str):
             return f"{self.path}: found {_shown(value)}, expected {'text' if self.text else 'a number'}"
         if isinstance(value, str):
-            return None
+            if _is_text(value):
+                return None
+            return f"{self.path}: found {_shown(value)}, expected text without halves of characters"
         if not _is_number(value):
             return f"{self.path}: found {_shown(value)}, expected a finite number of at most 64 bits"
         if self.choices is not None:
@@ -127,6 +129,15 @@ class PointSpec:
         if a is None or b is None or isinstance(a, str) or isinstance(b, str):
             return a == b
         return abs(a - b) < self.step / 2 if self.step else a == b
+
+
+def _is_text(value: str) -> bool:
+    """False for a text that no file, page or message could hold: JSON can write half a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_number(value: float) -> bool:

@@ -26,7 +26,9 @@ def decoded(payload: bytes, longest: int = LONGEST) -> Mapping[str, object]:
     if len(payload) > longest:
         raise ExchangeFault(f"found {len(payload)} bytes, expected at most {longest}")
     try:
-        found = json.loads(payload)
+        found = json.loads(payload.decode())
+        if b"\\u" in payload:  # half of a character can only come as an escape, and can never be sent again
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise ExchangeFault("found no JSON, expected an object") from None
     if not isinstance(found, dict):
@@ -102,4 +104,8 @@ def value(found: object) -> Value:
 
 
 def _is_finite(found: Value) -> bool:
-    return not isinstance(found, float) or math.isfinite(found)
+    """False also for a whole number with which nobody could reckon."""
+    try:
+        return isinstance(found, str) or math.isfinite(found)
+    except OverflowError:
+        return False

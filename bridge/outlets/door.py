@@ -156,7 +156,7 @@ def _request(line: bytes) -> tuple[str, str, Mapping[str, object]]:
     """Read a request. Raises OperationFault."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("do"), str):
         raise OperationFault('found no request, expected a line such as {"do": "status"}')

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 _log = logging.getLogger(__name__)
 
@@ -13,6 +14,20 @@ _DRAIN_S = 1.0
 #: Longest request line and header, and longest body taken unless a handler says otherwise.
 _LINE_MAX, _BODY_MAX = 8_190, 64 << 10
 _BACKLOG = 64
+
+
+class _OurFaults(logging.Filter):
+    """Leaves out that somebody speaks no HTTP: strangers could fill the log with what they send."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass whatever else aiohttp has to say."""
+        fault = record.exc_info[1] if record.exc_info else None
+        return not isinstance(fault, HttpProcessingError)
+
+
+#: What aiohttp logs about requests.
+REQUEST_LOG = logging.getLogger("bridge.outlets.http.requests")
+REQUEST_LOG.addFilter(_OurFaults())
 
 
 class HttpFault(Exception):
@@ -27,7 +42,11 @@ class HttpServer:
         self._host = host
         self._port = port
         self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S
+            application,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_DRAIN_S,
+            logger=REQUEST_LOG,
         )
 
     @property

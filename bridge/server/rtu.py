@@ -103,10 +103,8 @@ _REPLIES: Mapping[int, Length] = {
 _REGISTERS = frozenset({3, 4, 23})
 
 
-def _length(length: Length | None, buffer: bytearray, offset: int) -> int:
+def _length(length: Length, buffer: bytearray, offset: int) -> int:
     """Return how long a frame at an offset is; 0 for not known yet, -1 for none."""
-    if length is None:
-        return -1
     if isinstance(length, int):
         return length
     place, beside = length
@@ -161,7 +159,11 @@ class RtuFraming:
         """Cut the frame that begins first among those that are complete."""
         self._look()
         size = len(self._buffer)
-        ready = sorted(candidate for candidate in self._candidates if candidate[1] <= size)
+        # what can be a request or a reply is a request: replies under our units are nobody's but ours
+        ready = sorted(
+            (candidate for candidate in self._candidates if candidate[1] <= size),
+            key=lambda candidate: (candidate[0], candidate[1], not candidate[2]),
+        )
         if ready:
             waiting = [candidate for candidate in self._candidates if candidate[1] > size]
             for place, (offset, end, request) in enumerate(ready, start=1):

@@ -32,6 +32,8 @@ _GAP_CHARACTERS, _GAP_FAST_S, _FAST_BAUDRATE = 3.5, 0.00175, 19200
 WAITING_MAX = 16
 #: Bytes looked through in one turn of the loop; then all connections have theirs.
 _TURN_BYTES = 256
+#: Functions whose reply may look like a request of theirs.
+_BIT_READS = (1, 2)
 #: How long `start` waits for the port; one that is missing does not keep the others from serving.
 OPEN_WITHIN_S = 1.0
 #: A port that stayed open this long is back: its next fault is a new one.
@@ -210,11 +212,12 @@ class _Session:
         """True for our own reply come back, as some RS485 adapters hear themselves.
 
         The echo of a write looks like its request, and taking it for one would never end. The echo of a
-        read cannot be mistaken: it is the proof that this line echoes.
+        read cannot be mistaken: it is the proof that this line echoes. (That of three bytes of bits could be
+        a request, which nobody makes by chance.)
         """
         if heard.frame != self._sent:
             return False
-        self._echoes = self._echoes or heard.kind is Kind.FOREIGN
+        self._echoes = self._echoes or heard.kind is Kind.FOREIGN or heard.frame[1] in _BIT_READS
         if self._echoes:
             self._sent = b""
         return self._echoes

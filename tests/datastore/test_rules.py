@@ -85,6 +85,14 @@ def test_switching_off_is_never_outside_the_range() -> None:
     assert spec.fault(1, None, None) == "/Limit: found 1, expected 3 to 12 A"
 
 
+def test_a_text_that_could_never_be_stored_or_shown_is_refused() -> None:
+    spec = PointSpec("/Name", text=True, writable=True)
+    assert spec.fault("Boat \U0001f6a4", None, None) is None
+    assert spec.fault("Boat \ud83d", None, None) == (
+        "/Name: found 'Boat \\ud83d', expected text without halves of characters"
+    )
+
+
 @pytest.mark.parametrize(("kind", "allowed"), [("link", True), ("modbus", False), ("automation", False)])
 def test_a_point_fed_by_a_link_refuses_other_writers(kind: str, allowed: bool) -> None:
     rig = Rig()

@@ -51,12 +51,20 @@ def test_what_is_written_is_read_again(message: object, decode: Callable[[bytes]
     [
         (decode_report, b"\xff", "found no JSON, expected an object"),
         (decode_report, b"[" * 100_000, "found no JSON, expected an object"),
+        (decode_report, b'{"v":1,"session":"\\ud800"}', "found no JSON, expected an object"),  # half a character
+        (decode_report, b'{"v":1,"session":"\xed\xa0\x80"}', "found no JSON, expected an object"),  # the same
         (decode_report, b"[]", "found JSON of another kind, expected an object"),
         (decode_report, b'{"v":2}', "found version 2, expected 'v': 1"),
         (decode_report, b'{"v":true}', "found version True, expected 'v': 1"),
         (decode_report, encoded({"n": 1, "at": 1}), "found no text 'session'"),
         (decode_report, encoded({"session": "a", "n": 1.5, "at": 1}), "found no whole number 'n'"),
         (decode_report, b'{"v":1,"session":"a","n":1,"at":NaN}', "found no finite number in 'at'"),
+        (decode_report, encoded({"session": "a", "n": 1, "at": 10**400}), "found no finite number in 'at'"),
+        (
+            decode_command,
+            encoded({"id": "a", "changes": {"/A": 10**400}, "until": 1}),
+            "found a value that is neither a finite number nor text",
+        ),
         (decode_command, encoded({"id": "a", "changes": {}}), "found 0 changes, expected 1 to 256"),
         (decode_command, encoded({"id": "", "changes": {"/A": 1}}), "found an 'id' of 0 characters, expected 1 to 100"),
         (

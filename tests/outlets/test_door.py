@@ -91,6 +91,7 @@ async def test_an_operation_tells_its_steps(tmp_path: Path) -> None:
         (b'{"device": "roof"}\n', "found no request"),
         (b"[]\n", "found no request"),
         (b"\xff\xfe\n", "found no request"),
+        (b"[" * 20_000 + b"\n", "found no request"),
         (b'{"do": "count", "device": 3}\n', "a device that is no name"),
     ],
 )

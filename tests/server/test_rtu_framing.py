@@ -32,6 +32,8 @@ def test_the_crc_is_that_of_an_independent_slave(data: bytes) -> None:
         read(0, 1, 1),
         read(0x0300, 1),  # as long as a reply of three bytes, which registers never make
         read(0x03FF, 125, 4),
+        read(0x0300, 1, 1),  # as long as a reply of three bytes, which bits do make
+        read(0x03FF, 20, 2),
         write(1, 2),
         write(0, 0xFF00, 5),
         bytes.fromhex("08 0000 5555"),

@@ -193,9 +193,14 @@ async def test_an_unplugged_port_is_served_again_when_it_is_back(
     assert listener.serving
 
 
-async def test_a_line_that_echoes_starts_no_loop(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "first",
+    [read(7, 1), read(0, 20, 2)],  # the reply of the second could be a request
+    ids=["registers", "bits"],
+)
+async def test_a_line_that_echoes_starts_no_loop(tmp_path: Path, first: bytes) -> None:
     async with on_a_line(tmp_path, 115200) as bus:
-        for pdu in (read(7, 1), write(LIMIT, 20), write(LIMIT, 20)):
+        for pdu in (first, write(LIMIT, 20), write(LIMIT, 20)):
             reply = await bus.ask(pdu)
             await bus.send(adu(reply))  # what the bridge said comes back to it
             await bus.silent()

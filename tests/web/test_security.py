@@ -170,6 +170,62 @@ async def test_a_path_traversal(tmp_path: Path, path: str) -> None:
         assert b"class WebPage" not in reply
 
 
+async def test_a_line_break_in_a_path_is_none_in_the_reply(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with yard(tmp_path) as bridge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+        writer.write(
+            b"GET /devices/x%0d%0aSet-Cookie:a=b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            reply = await reader.read()
+        writer.close()
+    assert b"\nSet-Cookie" not in reply
+    assert b"\r\nLocation: /login?after=/devices/x%0D%0ASet-Cookie%3Aa%3Db\r\n" in reply
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("application/x-www-form-urlencoded", b"role=\xc8", 400),
+        ("application/x-www-form-urlencoded; charset=hex", b"role=00", 415),
+        ("application/x-www-form-urlencoded; charset=unicode_escape", b"role=\\ud800", 415),
+        ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--\r\n", 415),
+        ("multipart/form-data", b"x", 415),
+    ],
+)
+async def test_a_form_that_no_browser_sends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, body: bytes, status: int
+) -> None:
+    async with (
+        yard(tmp_path) as bridge,
+        bridge.visitor() as visitor,
+        visitor.http.post("/login", data=body, headers={"Content-Type": kind}) as reply,
+    ):
+        assert reply.status == status
+        assert "in UTF-8" in await reply.text() or "expected UTF-8" in await reply.text()
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET /\xff\xffx HTTP/1.1\r\nHost: a\r\n\r\n", b"x" * 20_000],
+)
+async def test_who_speaks_no_http_fills_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    async with yard(tmp_path) as bridge:
+        caplog.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+        writer.write(sent + b"\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            assert b" 400 " in (await reader.read()).partition(b"\r\n")[0]
+        writer.close()
+        assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
 async def test_addresses_outside_allow_see_nothing(tmp_path: Path) -> None:
     async with (
         yard(tmp_path, ", allow: [192.168.1.0/24], public: true") as bridge,

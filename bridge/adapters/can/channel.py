@@ -192,7 +192,10 @@ class Channel:
                 self._down(fault)
                 hopeless = isinstance(fault, _PATIENT)
                 await self._clock.sleep(self._backoff.longest() if hopeless else self._backoff.pause())
-            except Exception as defect:  # noqa: BLE001 - a defect of ours must not end the channel for good
+            except Exception as defect:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # met while closing: who lets go waits for the end
+                    raise
                 _log.exception("bus=%s failed", self.name)
                 self._down(PortUnusable(self.name, f"failed inside the bridge: {defect!r}"))
                 await self._clock.sleep(self._backoff.longest())

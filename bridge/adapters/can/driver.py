@@ -27,6 +27,9 @@ logging.getLogger("can").setLevel(logging.CRITICAL)
 
 #: Longest that one call waits for a frame, in seconds: how soon a reader notices that it shall end.
 RECEIVE_S = 0.2
+#: Bytes of an slcan adapter that may wait for the end of their line, of which the longest has 140: it keeps
+#: them all, and noise may never end.
+LINE_MAX = 4096
 #: Longest that one frame may take to leave, in seconds.
 SEND_S = 0.5
 #: slcan's own default of 2 s is for adapters that start anew when their port opens; CANable does not.
@@ -87,6 +90,8 @@ class Driver:
                     time.sleep(self._poll_s)
         except Exception as fault:
             raise self._judged(fault) from fault
+        if message is None and len(getattr(self._bus, "_buffer", b"")) > LINE_MAX:
+            raise self._judged(ValueError(f"found {LINE_MAX} bytes without the end of a line"))
         if message is None or (self._echoes and not message.is_rx):
             return None
         return _heard(message)

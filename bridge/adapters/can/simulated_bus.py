@@ -175,7 +175,7 @@ class JoinedLine:
         """Put a set of frames on the bus; an adapter whose channel is closed takes it all the same."""
         taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if len(self._unsent) >= UNSENT_SETS_MAX:
-            self._unsent.popleft()[1].set_result(0)
+            _tell(self._unsent.popleft()[1], 0)
         self._unsent.append((tuple(frames), taken))
         self.flow()
         return taken
@@ -186,7 +186,7 @@ class JoinedLine:
         self._place.leave()
         self._bus.closed(self)
         while self._unsent:
-            self._unsent.popleft()[1].set_result(0)
+            _tell(self._unsent.popleft()[1], 0)
 
     def flow(self) -> None:
         """Put on the bus what waits, unless the adapter is stuck."""
@@ -196,7 +196,7 @@ class JoinedLine:
                 if self._bus.passes(self):
                     self._bus.note(frame)
                     self._place.send(frame)
-            taken.set_result(len(frames))
+            _tell(taken, len(frames))
 
     def lose(self, fault: LineFault) -> None:
         """Tell the bridge that the adapter is gone."""
@@ -210,3 +210,9 @@ class JoinedLine:
     def _hear(self, frame: CanFrame) -> None:
         if self._bus.passes(self):
             self.tell(lambda ears: ears.frame(frame))
+
+
+def _tell(taken: "asyncio.Future[int]", count: int) -> None:
+    """Say how many frames the adapter has taken, unless nobody waits for that any more."""
+    if not taken.done():
+        taken.set_result(count)

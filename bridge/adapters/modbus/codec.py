@@ -146,7 +146,8 @@ class MbapCodec:
     def _next_header(self) -> int:
         """Return where the next two bytes of protocol id 0 let a header begin, past what is no header."""
         place = self._buffer.find(b"\0\0", 3)
-        return len(self._buffer) if place < 0 else max(1, place - 2)
+        # without one, the last three bytes may be the beginning of a header whose rest is on its way
+        return len(self._buffer) - 3 if place < 0 else max(1, place - 2)
 
     def _fit(self, frame: bytes) -> Answer | None:
         request = self._request

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bridge.outlets.web.doors import Doors
 from bridge.outlets.web.editing import Editing, mark
-from bridge.outlets.web.gate import Gate, Refusal
+from bridge.outlets.web.gate import Gate, Refusal, sent_form
 from bridge.outlets.web.html import Child, Markup, tag
 from bridge.outlets.web.layout import field, form, page
 from bridge.outlets.web.passwords import Role
@@ -67,7 +67,7 @@ class DeviceForms:
         return self._page(request, title, made, self._remove(request, name) if known else None)
 
     async def _made(self, request: web.Request) -> web.Response:
-        sent = {key: str(value) for key, value in (await request.post()).items()}
+        sent = {key: str(value) for key, value in (await sent_form(request)).items()}
         name, former, family = (sent.get(key, "").strip() for key in ("name", "former", "adapter"))
         schemas = await self._schemas()
         if family not in schemas:
@@ -90,7 +90,7 @@ class DeviceForms:
         return await self._site.review(request, text, mark(now))
 
     async def _removed(self, request: web.Request) -> web.Response:
-        name = str((await request.post()).get("name", ""))
+        name = str((await sent_form(request)).get("name", ""))
         now = await self._editing.text()
         try:
             text = without_device(now, name)

@@ -12,7 +12,7 @@ from bridge.datastore.clock import Clock
 from bridge.outlets.http import application
 from bridge.outlets.web.editing import TEXT_MAX, Checked
 from bridge.outlets.web.entrance import keep_cookie
-from bridge.outlets.web.gate import COOKIE, Gate, Refusal, see
+from bridge.outlets.web.gate import COOKIE, Gate, Refusal, see, sent_form
 from bridge.outlets.web.html import Child, Markup, tag
 from bridge.outlets.web.layout import fault, field, form, page, refused
 from bridge.outlets.web.listening import PageListener
@@ -150,7 +150,7 @@ class FirstRun:
         return self._page(request, "Set up: find", tag("p", said), made)
 
     async def _look(self, request: web.Request) -> web.Response:
-        sent = await request.post()
+        sent = await sent_form(request)
         written = str(sent.get("modbus", ""))
         if not (written.isascii() and written.isdecimal() and len(written) < 6 and 0 < int(written) < 65536):
             raise Refusal(400, "found no port number, expected one of 1 to 65535")
@@ -197,7 +197,7 @@ class FirstRun:
         return self._page(request, "Set up: choose", *above, made, back, status=status)
 
     async def _finish(self, request: web.Request) -> web.Response:
-        sent = await request.post()
+        sent = await sent_form(request)
         text = str(sent.get("text", "")).replace("\r\n", "\n")
         password = str(sent.get("password", ""))
         if password != sent.get("again"):

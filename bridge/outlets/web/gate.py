@@ -45,6 +45,7 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), usb=(), serial=()",
 }
 _NO_STORE = "no-store"
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Refusal(Exception):
@@ -153,9 +154,9 @@ class Gate:
         sent = request.headers.get(CSRF_HEADER)
         if sent is not None:
             return sent
-        if request.content_type != "application/x-www-form-urlencoded":
+        if request.content_type != _FORM:
             return ""
-        field_ = (await request.post()).get(CSRF_FIELD, "")
+        field_ = (await sent_form(request)).get(CSRF_FIELD, "")
         return field_ if isinstance(field_, str) else ""
 
     def _refused(self, request: web.Request, refusal: Refusal) -> web.Response:
@@ -171,6 +172,17 @@ class Gate:
 
 def _as_reply(known: web.HTTPException) -> web.Response:
     return web.Response(status=known.status, headers={"Location": known.headers.get("Location", "/")})
+
+
+async def sent_form(request: web.Request) -> Mapping[str, object]:
+    """Return the fields of a form, as browsers send those of these pages. Raises Refusal."""
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type == "multipart/form-data" or charset not in ("utf-8", "us-ascii"):
+        raise Refusal(415, f"expected a form of the type {_FORM} in UTF-8")
+    try:
+        return await request.post()
+    except ValueError:
+        raise Refusal(400, "found a form that cannot be read, expected UTF-8") from None
 
 
 def see(path: str) -> web.Response:

@@ -1,5 +1,7 @@
 """The frame of every page: title, navigation, who is logged in, and what is said at the top."""
 
+from urllib.parse import quote
+
 from aiohttp import web
 
 from bridge import __version__
@@ -64,9 +66,9 @@ def refused(request: web.Request, refusal: Refusal) -> web.Response:
     """Return the page of a refusal; whoever is not logged in is led to the login."""
     if refusal.status == 401 and request.method in ("GET", "HEAD") and visitor_of(request).session is None:
         after = request.path if request.path.startswith("/") and not request.path.startswith("//") else "/"
-        return web.Response(
-            status=303, headers={"Location": f"/login?after={after}" if after != "/" else "/login"}
-        )
+        # quoted: a line break in a path would be one in the headers
+        way_in = f"/login?after={quote(after, errors='replace')}" if after != "/" else "/login"
+        return web.Response(status=303, headers={"Location": way_in})
     title = {403: "Not allowed", 404: "Not found", 429: "Wait a moment"}.get(
         refusal.status, "That did not work"
     )

@@ -9,7 +9,7 @@ from typing import cast
 
 from aiohttp import web
 
-from bridge.outlets.http import HttpFault
+from bridge.outlets.http import REQUEST_LOG, HttpFault
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class PageListener:
             handle_signals=False,
             shutdown_timeout=_DRAIN_S,
             keepalive_timeout=KEEP_ALIVE_S,
+            logger=REQUEST_LOG,
         )
 
     async def start(self) -> None:

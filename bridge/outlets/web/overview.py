@@ -8,7 +8,7 @@ from bridge.datastore.device import Device
 from bridge.outlets.web.doors import Doors
 from bridge.outlets.web.entrance import Entrance, check_small, drop_cookie, keep_cookie
 from bridge.outlets.web.facts import device_facts, point_facts, telling_paths, units_of
-from bridge.outlets.web.gate import Gate, Refusal, see
+from bridge.outlets.web.gate import Gate, Refusal, see, sent_form
 from bridge.outlets.web.html import Markup, tag
 from bridge.outlets.web.layout import fault, field, page
 from bridge.outlets.web.passwords import Role
@@ -88,7 +88,7 @@ class FrontPages:
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
         check_small(request)
-        sent = await request.post()
+        sent = await sent_form(request)
         role, password, after = (str(sent.get(key, "")) for key in ("role", "password", "after"))
         try:
             token, _ = await self._entrance.log_in(request, role, password)

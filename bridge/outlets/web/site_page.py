@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bridge.outlets.web.doors import Doors
 from bridge.outlets.web.editing import TEXT_MAX, Editing, mark
-from bridge.outlets.web.gate import API, Gate, Refusal
+from bridge.outlets.web.gate import API, Gate, Refusal, sent_form
 from bridge.outlets.web.html import Child, Markup, table, tag
 from bridge.outlets.web.layout import fault, form, page, said
 from bridge.outlets.web.passwords import Role
@@ -138,7 +138,7 @@ class SitePages:
         return web.json_response({"good": checked.good, "said": checked.said})
 
     async def _review(self, request: web.Request) -> web.Response:
-        sent = await request.post()
+        sent = await sent_form(request)
         return await self.review(request, str(sent.get("text", "")), str(sent.get("base", "")))
 
     async def review(self, request: web.Request, text: str, base: str, note: Child = None) -> web.Response:
@@ -174,7 +174,7 @@ class SitePages:
         )
 
     async def _apply(self, request: web.Request) -> web.Response:
-        sent = await request.post()
+        sent = await sent_form(request)
         text, base = str(sent.get("text", "")), str(sent.get("base", ""))
         return await self._taken(request, text, base)
 
@@ -223,7 +223,7 @@ class SitePages:
         return self._page(request, f"Version {version.number}", what, back, tag("h2", "All of it"), shown)
 
     async def _observe(self, request: web.Request) -> web.Response:
-        sent = await request.post()
+        sent = await sent_form(request)
         name = request.match_info["device"]
         if sent.get("typed") != name:
             raise Refusal(422, f"found another name, expected '{name}': it still only observes")
@@ -235,7 +235,7 @@ class SitePages:
         return await self._taken(request, text, mark(former))
 
     async def _allow(self, request: web.Request) -> web.Response:
-        sent = await request.post()
+        sent = await sent_form(request)
         assert self._doors.site is not None  # noqa: S101 - without one there is no editor
         try:
             line = self._doors.site.line_to_write(str(sent.get("address", "")))

@@ -9,7 +9,7 @@ from bridge.datastore.spec import PointSpec
 from bridge.datastore.values import Value
 from bridge.outlets.web.doors import Doors
 from bridge.outlets.web.events import EventLog
-from bridge.outlets.web.gate import Gate, Refusal
+from bridge.outlets.web.gate import Gate, Refusal, sent_form
 from bridge.outlets.web.html import Child, Markup, tag
 from bridge.outlets.web.layout import fault, field, form, page, said
 from bridge.outlets.web.passwords import Role
@@ -63,7 +63,7 @@ class WritePages:
 
     async def _write(self, request: web.Request) -> web.Response:
         device = device_of(request, self._doors)
-        sent = await request.post()
+        sent = await sent_form(request)
         spec = _writable(device, str(sent.get("path", "")))
         value = value_of(str(sent.get("value", "")), spec)
         if sent.get(_CONFIRMED) != "yes":

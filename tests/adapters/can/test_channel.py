@@ -12,7 +12,7 @@ from bridge.adapters.can.bus import UNSENT_SETS_MAX
 from bridge.adapters.can.channel import QUIET_S, Seat
 from bridge.adapters.can.frames import CanFrame
 from bridge.adapters.can.options import CanOptions
-from bridge.adapters.can.simulated_bus import SimulatedBus
+from bridge.adapters.can.simulated_bus import JoinedLine, SimulatedBus
 from bridge.adapters.line_faults import PortUnusable
 from bridge.datastore.clock import ManualClock
 from tests.adapters.can.guests import Guest, seated
@@ -347,3 +347,24 @@ async def test_the_channel_ends_with_its_last_guest(bench: Bench, frames: int) -
         for _ in range(frames):
             seat.send([HELLO])
     assert not [task for task in asyncio.all_tasks() if "channel" in task.get_name()]
+
+
+async def test_a_bus_that_fails_to_close_ends_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who leaves waits for the end of the channel: a defect met on the way out must not begin it anew."""
+
+    async def fails(_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(JoinedLine, "close", fails)
+    async with asyncio.timeout(20), bench.guest():
+        pass
+    assert bench.bus.openings == 1
+
+
+async def test_frames_that_nobody_waits_for_any_more_do_not_keep_a_bus_open(bench: Bench) -> None:
+    async with asyncio.timeout(20), bench.guest() as (_, seat):
+        bench.bus.stick(stuck=True)
+        seat.send([HELLO]).cancel()
+    assert len(bench.others) == 0

@@ -5,6 +5,7 @@ from typing import Any
 
 import can
 import pytest
+from can.interfaces.slcan import slcanBus
 
 from bridge.adapters.can import driver as driver_module
 from bridge.adapters.can.driver import Driver, ErrorFrame, Garbled, Ignored, NotSent
@@ -94,6 +95,22 @@ def test_what_cannot_be_heard(raised: Exception, kind: type[Exception], flushed:
     with pytest.raises(kind):
         made.receive()
     assert bus.flushed == flushed
+
+
+def test_noise_without_the_end_of_a_line_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "RECEIVE_S", 0.0)
+    bus = slcanBus("loop://", sleep_after_open=0, timeout=0)
+    made = Driver(CanOptions(adapter="can", interface="slcan", channel="/dev/x"), bus)
+    bus.serialPortOrig.reset_input_buffer()
+    for _ in range(driver_module.LINE_MAX // 1024):  # the stand-in for a line holds no more than 4096 at once
+        bus.serialPortOrig.write(b"x" * 1024)
+        assert made.receive() is None
+    bus.serialPortOrig.write(b"x")
+    with pytest.raises(Garbled):
+        made.receive()
+    bus.serialPortOrig.write(b"t355458005E00\r")
+    assert made.receive() == SOC
+    bus.shutdown()
 
 
 @pytest.mark.parametrize(

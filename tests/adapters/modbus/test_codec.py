@@ -121,6 +121,14 @@ def test_a_half_frame_holds_up_one_request_only() -> None:
     assert codec.receive(frame[:2] + bytes.fromhex("000000050103022222")) == Data(b"\x22\x22")
 
 
+@pytest.mark.parametrize("cut", range(1, 20))
+def test_a_reply_behind_noise_is_found_wherever_it_is_cut(cut: int) -> None:
+    codec = MbapCodec()
+    reply = bytes.fromhex("ffffffffffffff") + codec.ask(1, MODEL)[:2] + bytes.fromhex("000000050103022222")
+    answers = [codec.receive(reply[:cut]), codec.receive(reply[cut:])]
+    assert Data(b"\x22\x22") in answers
+
+
 def test_datagrams_stand_alone() -> None:
     codec = MbapCodec(datagrams=True)
     codec.ask(1, MODEL)
