@@ -15,7 +15,7 @@ import click
 
 from bridge import __version__
 from bridge.cli.backup_file import OUTSIDE, SITE, STATE, Manifest, Part, digest, write_backup
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import BadFile, CommandFailed
 from bridge.cli.target import SITE_HERE
 from bridge.outlets.door import SOCKET_NAME

@@ -13,7 +13,7 @@ from bridge.cli.cerbo_serial import judge_serial
 from bridge.cli.cerbo_sunspec import play_sunspec
 from bridge.cli.cerbo_types import DeviceType, class_type
 from bridge.cli.cerbo_wire import reach, written_address
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import FAILED, BadFile, CommandFailed
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.class_file import fingerprint, module_name, read_stamp

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.check import as_fields, explained, load_checked
+from bridge.cli.checked import as_fields, explained, load_checked
 from bridge.register_maps.positions import Problem
 from bridge.site.fleet import shared, sites_in
 from bridge.site.loader import SiteLoad

@@ -6,6 +6,7 @@ import click
 
 from bridge import __version__
 from bridge.cli.errors import CommandFailed
+from bridge.cli.named_map import load_map
 from bridge.datastore.durable import write_whole
 from bridge.register_maps.class_file import NoClassFile, class_file, module_name, unpublished
 from bridge.register_maps.class_file_installer import install_script
@@ -24,8 +25,6 @@ def make_class_file(name: str, out: FilePath | None, installer: bool) -> None:
     printed, and with --install-script the script alone, which carries it; with --out the script is written
     beside the file as install_NAME.sh.
     """
-    from bridge.cli.maps import load_map  # which registers this command
-
     loaded = load_map(name, FilePath())
     try:
         text = class_file(loaded, __version__)

@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.app import House
-from bridge.cli.check import learnt_product
 from bridge.cli.errors import CommandFailed
 from bridge.cli.run import run_until_stopped
 from bridge.datastore.values import Quality
 from bridge.demo import DEVICES, LISTENER, PAGE, page_is_free, simulators, site_text
+from bridge.house.learnt import learnt_product
 from bridge.logs import start_logging
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.rows import Row, primary, rows_of

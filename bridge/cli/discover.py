@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from bridge.cli import probe as probing
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import FAILED, CommandFailed
 from bridge.datastore.clock import SystemClock
 from bridge.datastore.durable import put_in_place, write_whole

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.check import load_checked
+from bridge.cli.checked import load_checked
 from bridge.cli.door import ask
 from bridge.cli.errors import FAILED, BadFile, CommandFailed
 from bridge.doctor.checks import findings

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import BadFile, CommandFailed
 from bridge.outlets.door import reachable
 

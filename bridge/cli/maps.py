@@ -3,20 +3,20 @@
 import ipaddress
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path as FilePath
 
 import click
 
 from bridge.cli.class_file import make_class_file
-from bridge.cli.errors import BAD_FILE, BadFile, CommandFailed
+from bridge.cli.errors import BAD_FILE, CommandFailed
+from bridge.cli.named_map import load_map, shown
 from bridge.datastore.durable import write_whole
 from bridge.register_maps.catalogue import Catalogue
 from bridge.register_maps.document import document_of
 from bridge.register_maps.document_examples import example_unit
 from bridge.register_maps.document_formats import ENDINGS, FORMATS, index_markdown
-from bridge.register_maps.format import RegisterMap, WriteRule
-from bridge.register_maps.positions import Problem, nearest
+from bridge.register_maps.format import WriteRule
+from bridge.register_maps.positions import nearest
 from bridge.register_maps.rows import Row, rows_of
 from bridge.register_maps.schema import map_schema
 from bridge.register_maps.snippets import TOOLS
@@ -24,27 +24,6 @@ from bridge.register_maps.snippets_values import Target
 
 #: A host name or an IPv4 address.
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-
-
-def load_map(name: str, beside: FilePath) -> RegisterMap:
-    """Load a map by name, or a file of one's own beside a site file.
-
-    Raises BadFile with all its faults, CommandFailed with the nearest spelling for an unknown name.
-    """
-    catalogue = Catalogue()
-    if not is_file(name) and name not in catalogue.names():
-        near = nearest(name, catalogue.names())
-        hint = f"did you mean {near!r}?" if near else "`inverter-bridge maps list` lists them"
-        raise CommandFailed(f"there is no map {name!r}: {hint}")
-    loaded = catalogue.load(name, beside)
-    if loaded.map is None:
-        raise BadFile(f"map {name} cannot be used:\n{_shown(loaded.errors)}")
-    return loaded.map
-
-
-def is_file(name: str) -> bool:
-    """True for a map of one's own, which is named by its file."""
-    return name.endswith((".yaml", ".yml"))
 
 
 @click.group()
@@ -98,18 +77,11 @@ def check(ctx: click.Context, files: tuple[FilePath, ...]) -> None:
         loaded = catalogue.load_file(file)
         if loaded.map is None:
             wrong += 1
-            click.echo(_shown(loaded.errors))
+            click.echo(shown(loaded.errors))
         else:
             entries = len(rows_of(loaded.map))
             click.echo(f"{file}: right, {loaded.map.kind} map of {entries} entries")
     ctx.exit(BAD_FILE if wrong else 0)
-
-
-def _shown(problems: Sequence[Problem]) -> str:
-    """Return faults as `check` shows those of site files, whose reading is loaded only now."""
-    from bridge.cli.check import explained
-
-    return explained(problems)
 
 
 @maps.command()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import BadFile, CommandFailed
 from bridge.outlets.web.passwords import LENGTH_MIN, PasswordBook, PasswordFault, Role
 

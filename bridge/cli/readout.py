@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 
 from bridge.cli.client import ILLEGAL_ADDRESS, NO_RESPONSE, BridgeClient, ExceptionReply
 from bridge.cli.errors import CommandFailed
-from bridge.cli.maps import load_map
+from bridge.cli.named_map import load_map
 from bridge.cli.target import Unit
 from bridge.register_maps.blocks.status import NEVER
 from bridge.register_maps.format import Table

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import BadFile, CommandFailed
 from bridge.outlets.history_calendar import Calendar
 from bridge.outlets.history_file import HistoryFault

@@ -14,7 +14,7 @@ import click
 
 from bridge.cli.backup import BEFORE
 from bridge.cli.backup_file import OUTSIDE, SITE, STATE, Manifest, unpack
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import CommandFailed
 from bridge.cli.target import SITE_HERE
 from bridge.datastore.durable import make_folder, sync_folder, write_whole

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from bridge.app import House, ReloadFault
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import BadFile
 from bridge.cli.loop_faults import LoopFaults
 from bridge.cli.process import LEFT_WITHIN_S, end_within

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.check import explained, load_checked
+from bridge.cli.checked import explained, load_checked
 from bridge.cli.errors import BadFile, CommandFailed
 from bridge.datastore.durable import write_whole
 from bridge.service.files import NAME, UDEV_RULES, UNIT, Service, udev_rules

@@ -11,7 +11,7 @@ import click
 from bridge.adapters.line import is_socket
 from bridge.app import House
 from bridge.cli import probe as probing
-from bridge.cli.check import load_checked
+from bridge.cli.checked import load_checked
 from bridge.cli.errors import CommandFailed
 from bridge.cli.run import run_until_stopped, serve
 from bridge.cli.service import install

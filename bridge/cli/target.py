@@ -127,7 +127,7 @@ def _of_demo(at: HostPort | None) -> Target:
 
 
 def _of_site(path: FilePath, at: HostPort | None) -> Target:
-    from bridge.cli.check import explained, load_checked
+    from bridge.cli.checked import explained, load_checked
     from bridge.site.models import TcpListener
 
     loaded = load_checked(path)

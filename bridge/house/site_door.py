@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from bridge.datastore.state import read_saved
+from bridge.house.learnt import learnt_product
 from bridge.house.page_parts import PageParts
 from bridge.house.reloading import ReloadFault
 from bridge.outlets.web.doors import ReloadRefused
@@ -44,10 +44,3 @@ class SiteFileDoor:
             except FamilyError:
                 continue
         return found
-
-
-def learnt_product(state: Path, device: str) -> str | None:
-    """Return the product class a device was found to be, None where it was never seen. Needs no lock."""
-    saved = read_saved(state, device, "identity")
-    product = saved.get("product") if isinstance(saved, dict) else None
-    return product if isinstance(product, str) and product else None

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bridge.cli.check import learnt_product
 from bridge.doctor.finding import Case, Check, Running
 from bridge.doctor.machine import Account, Machine
+from bridge.house.learnt import learnt_product
 from bridge.site.families import InstalledFamilies
 from bridge.site.loader import load_site
 from tests.discovery.far_ends import Machine as Tree

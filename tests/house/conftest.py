@@ -11,7 +11,7 @@ import pytest
 
 from bridge.adapters.vedirect.simulator import ChargerSimulator
 from bridge.app import House
-from bridge.cli.check import learnt_product
+from bridge.house.learnt import learnt_product
 from bridge.site.families import InstalledFamilies
 from bridge.site.loader import load_site
 

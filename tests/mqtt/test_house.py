@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.app import House
-from bridge.cli.check import learnt_product
+from bridge.house.learnt import learnt_product
 from bridge.site.families import InstalledFamilies
 from bridge.site.loader import load_site
 from tests.house.conftest import boathouse  # noqa: F401 - a fixture

@@ -14,7 +14,7 @@ from bridge.adapters.apsystems import pairing, znp_commands  # noqa: F401 - load
 from bridge.adapters.apsystems.simulator import ApsystemsSimulator
 from bridge.app import House
 from bridge.cli import main
-from bridge.cli.check import learnt_product
+from bridge.house.learnt import learnt_product
 from bridge.site.families import InstalledFamilies
 from bridge.site.loader import load_site
 from tests.adapters.apsystems.roof_rig import DS3, QS1, YC600

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.adapters.can_battery.simulator import PylontechBatterySimulator
 from bridge.app import House
-from bridge.cli.check import learnt_product
+from bridge.house.learnt import learnt_product
 from bridge.site.families import InstalledFamilies
 from bridge.site.loader import load_site
 from tests.adapters.can.guests import until

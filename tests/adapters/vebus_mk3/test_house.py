@@ -12,7 +12,7 @@ import pytest
 
 from bridge.adapters.vebus_mk3.simulator import VeBusSimulator
 from bridge.app import House
-from bridge.cli.check import learnt_product
+from bridge.house.learnt import learnt_product
 from bridge.site.families import InstalledFamilies
 from bridge.site.loader import load_site
 from tests.house.wire import PATIENCE_S, Master

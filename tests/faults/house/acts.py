@@ -169,7 +169,7 @@ class _Door:
         self.path = path
 
     def load(self, path: Path) -> object:
-        from bridge.cli.check import load_checked
+        from bridge.cli.checked import load_checked
 
         return load_checked(path)
 
