@@ -77,6 +77,8 @@ def step(before: Sample, now: Sample, elapsed_s: float | None, facts: Facts) -> 
     """
     if elapsed_s is None:
         return _by_their_word(before, now, facts)
+    if now == before:  # to the second and the count: also a day later no new run would come to that
+        return Step(Run.REPEATED)
     slack = slack_s(elapsed_s)
     may_be_new = now.seconds <= elapsed_s + slack
     fell = _fell(before, now)

@@ -1,5 +1,6 @@
 """One inverter's part of the energy book: today, yesterday and in all, per panel. Pure."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -8,6 +9,9 @@ from bridge.adapters.apsystems.counting import Facts, Run, Sample, Step, begun, 
 
 #: A clock that says less has not been set yet.
 CLOCK_SET = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
+#: Inverters tell whole seconds, so that a power over a few of them is wrong by as much: it is the mean of at
+#: least this long, good to a ninth.
+POWER_SPAN_S = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ class PanelBook:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of an answer. `powers` (W a panel) is None where no time is known for the energy."""
+    """What became of an answer. `powers` (W a panel) is None where no time is known for the energy.
+
+    span_s: what this answer added is of so long.
+    """
 
     run: Run | None
     powers: tuple[float, ...] | None = None
@@ -77,6 +84,8 @@ class InverterBook:
         self.initial_wh = initial_wh
         self._last: _Seen | None = None
         self._suspect: tuple[_Seen, Run] | None = None
+        #: The newest steps of this run, as many as a power is made of: seconds, and Wh of each panel.
+        self._steps: deque[tuple[int, tuple[float, ...]]] = deque()
 
     @property
     def today(self) -> float:
@@ -152,8 +161,19 @@ class InverterBook:
     def _count(self, seen: _Seen, judged: Step, facts: Facts) -> Taken:
         self._last, self._suspect = seen, None
         wh = self._add(judged, facts)
-        powers = tuple(each * 3600.0 / judged.span_s for each in wh) if judged.span_s > 0 else None
-        return Taken(judged.run, powers, judged.span_s)
+        if judged.run is Run.NEW:
+            self._steps.clear()
+        self._steps.append((judged.span_s, tuple(wh)))
+        return Taken(judged.run, self._powers(), judged.span_s)
+
+    def _powers(self) -> tuple[float, ...] | None:
+        """Return the mean power of each panel over the newest steps that last long enough, in W."""
+        span_s = sum(seconds for seconds, _ in self._steps)
+        while span_s - self._steps[0][0] >= POWER_SPAN_S:
+            span_s -= self._steps.popleft()[0]
+        if span_s < POWER_SPAN_S:
+            return None
+        return tuple(sum(each) * 3600.0 / span_s for each in zip(*(wh for _, wh in self._steps), strict=True))
 
     def _add(self, judged: Step, facts: Facts) -> list[float]:
         wh = [gain * facts.wh_per_count for gain in judged.counts]

@@ -61,7 +61,6 @@ class System:
         self._leds: Leds | None = None
         self._ac: dict[int, Ac] = {}
         self._mains_v = 0.0
-        self._charge_state: int | None = None
         self._powers: dict[int, tuple[float, ...]] = {}
         #: The unit has started anew: what it has forgotten is to be sent again once it can be commanded.
         self.restarted = False
@@ -170,7 +169,6 @@ class System:
         values: Batch = {"/VebusChargeState": substate}
         if not self._leaps.passes(points.CHARGE, values):
             return False
-        self._charge_state = substate
         self._device.publish(points.CHARGE, values)
         self._show_state()
         return True
@@ -256,11 +254,15 @@ class System:
         if first is None or self._device.reading("/Ac/ActiveIn/L1/V").quality is Quality.STALE:
             return
         before = self._device.value("/State")
+        # what has not been heard for long tells no more: the unit may have gone on to another stage
+        leds = None if self._device.reading("/VebusError").quality is Quality.STALE else self._leds
+        stage = self._device.value("/VebusChargeState")
+        charge_state = stage if isinstance(stage, int) else None
         active = None if config is None else config.active_input if self.mains_present else NO_INPUT
         self._device.publish(
             points.STATE,
             {
-                "/State": state_value(first.state, self._leds, self._charge_state, before),
+                "/State": state_value(first.state, leds, charge_state, before),
                 "/Ac/ActiveIn/ActiveInput": active,
             },
         )

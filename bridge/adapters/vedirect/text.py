@@ -168,7 +168,6 @@ class TextParser:
         elif byte != _TAB or not self._token:
             self._spoil(Reason.BYTE)
         elif self._token == _CHECKSUM_LABEL:
-            self._token.clear()
             self._state = _State.CHECK
         else:
             label_sum = sum(self._token)

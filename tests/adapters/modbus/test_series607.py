@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import pytest
 
+from bridge.adapters.modbus.quirks.series607 import Series607
+from bridge.datastore.clock import ManualClock
 from bridge.datastore.values import LinkState, Outcome, Quality
 from tests.adapters.modbus.rig import Rig
 
@@ -168,6 +170,21 @@ async def test_impossible_voltages(monkeypatch: pytest.MonkeyPatch, shown: str, 
         assert rig.device.value(VOLTAGE) == pytest.approx(value)
 
 
+def test_a_fault_that_ends_is_never_shown_as_another() -> None:
+    """State and alarms are read one after the other: what ends between them looks like the lost overload."""
+    quirk = Series607(ManualClock())
+    none = dict.fromkeys(
+        ("/Alarms/LowVoltage", "/Alarms/HighVoltage", "/Alarms/HighTemperature", OVERLOAD), 0
+    )
+    quirk.heard({STATE: 2})
+    assert quirk.heard({**none, "/Alarms/LowVoltage": 2})[FAULT] == 1
+    assert quirk.heard(none) == {**none, FAULT: 0}  # it has ended since the state was read
+    quirk.heard({STATE: 9})
+    assert quirk.heard(none)[FAULT] == 0
+    quirk.heard({STATE: 2})
+    assert [quirk.heard(none)[FAULT] for _ in range(2)] == [0, 3]
+
+
 async def test_a_single_leap_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Rig(monkeypatch) as rig:
         await rig.known()
@@ -179,6 +196,33 @@ async def test_a_single_leap_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> No
         await rig.clock.advance(3)
         assert rig.device.value(VOLTAGE) == 25.9
         assert all(volts in (25.9, None) for volts in seen)
+
+
+async def test_what_the_display_shows_when_it_goes_off_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several hundred volts for a moment; a command's read-backs find them more than once."""
+    async with Rig(monkeypatch) as rig:
+        await rig.known()
+        seen = set()
+        rig.device.changed.connect(lambda _: seen.add(rig.device.value(VOLTAGE)))
+        for later in range(10):  # wherever the polls lie
+            await rig.write({MODE: OFF})
+            await rig.clock.advance(3 + later * 0.05)
+            await rig.write({MODE: ON})
+            await rig.clock.advance(3)
+        assert seen <= {25.9, 0, None}
+
+
+async def test_the_first_voltage_since_it_was_off_is_none_to_measure_others_by() -> None:
+    """It may be what the display shows of an inverter that goes off again at once."""
+    clock = ManualClock()
+    quirk = Series607(clock)
+    assert quirk.heard({STATE: 9, VOLTAGE: 25.9})[VOLTAGE] == 25.9
+    quirk.heard({STATE: 0, VOLTAGE: 0.0})
+    shown = []
+    for volts in (60.32, 60.32, 25.8, 25.9, 25.9):
+        await clock.advance(0.25)
+        shown.append(quirk.heard({STATE: 9, VOLTAGE: volts}).get(VOLTAGE))
+    assert shown == [None, None, None, None, 25.9]
 
 
 async def test_a_good_voltage_does_not_stand_in_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,9 +32,11 @@ _FAULTS: Mapping[Path, int] = {
 _OVERLOAD_FAULT = 3
 #: Volts that a battery of 12, 24 or 48 V can have; around switching off the display shows several hundred.
 _PLAUSIBLE_V = (8.0, 65.0)
-#: A sample this far from the last good one is believed when the next one agrees: several hundred volts wrap
+#: A sample this far from the last good one is believed when a later one agrees: several hundred volts wrap
 #: round in 16 bits of millivolts, and can come out anywhere.
 _LEAP_V, _AGREES_V = 4.0, 1.0
+#: How much later: what the display shows for a moment when it goes off is read twice around a command.
+_AGREES_AFTER_S = 0.4
 #: How long the last good voltage stands in for samples that cannot be.
 _REJECT_FOR_S = 5.0
 #: Least time between two requests.
@@ -55,8 +57,10 @@ class Series607(Quirk):
         super().__init__(clock)
         self._state: Value | None = None
         self._state_at = -math.inf
+        self._unexplained = self._was_off = False
         self._good: float | None = None
         self._doubted: float | None = None
+        self._doubted_at = -math.inf
         self._good_at = -math.inf
 
     def specs(self, specs: Mapping[Path, PointSpec]) -> dict[Path, PointSpec]:
@@ -100,6 +104,7 @@ class Series607(Quirk):
         voltage = values.get(VOLTAGE)
         if state == STATE_OFF:
             self._good = self._doubted = None
+            self._was_off = True
         elif isinstance(voltage, int | float) and self._is_plausible(voltage):
             self._good, self._doubted, self._good_at = voltage, None, now
         elif now - self._good_at < _REJECT_FOR_S:
@@ -110,18 +115,28 @@ class Series607(Quirk):
     def _is_plausible(self, voltage: float) -> bool:
         """True for a voltage that a battery can have, and that it can have come to."""
         low, high = _PLAUSIBLE_V
-        doubted, self._doubted = self._doubted, voltage
+        now, doubted = self._clock.monotonic(), self._doubted
+        agrees = doubted is not None and abs(voltage - doubted) <= _AGREES_V
+        if not agrees:
+            self._doubted, self._doubted_at = voltage, now
         if not low <= voltage <= high:
             return False
-        agreed = doubted is not None and abs(voltage - doubted) <= _AGREES_V
-        return self._good is None or abs(voltage - self._good) <= _LEAP_V or agreed
+        agreed = agrees and now - self._doubted_at >= _AGREES_AFTER_S
+        if self._good is None:  # the first one since it was off may be the last of one that goes off again
+            return agreed or not self._was_off
+        return agreed or abs(voltage - self._good) <= _LEAP_V
 
     def _alarmed(self, values: dict[Path, Value | None]) -> None:
-        """Tell the fault: a fault state without any alarm is the overload that the sketch loses."""
+        """Tell the fault: a fault state without any alarm is the overload that the sketch loses.
+
+        It must be so twice: state and alarms are read one after the other, and a fault may end between.
+        """
         fault = next((code for path, code in _FAULTS.items() if values.get(path) == ALARM), 0)
-        if not fault and self._state == STATE_FAULT:
+        unexplained = not fault and self._state == STATE_FAULT
+        if unexplained and self._unexplained:
             fault = _OVERLOAD_FAULT
             values[OVERLOAD] = ALARM
+        self._unexplained = unexplained
         values[FAULT] = fault
 
 
