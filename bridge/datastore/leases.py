@@ -47,9 +47,6 @@ class Leases:
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __contains__(self, path: Path) -> bool:
-        return path in self._ends
-
     def ending(self, path: Path) -> Value | None:
         """Return the safe value by which a lease is being ended now, None when there is none."""
         return self._ending.get(path)

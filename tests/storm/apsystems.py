@@ -110,6 +110,11 @@ class RoofMember(LineMember):
             ever += inverter.ever_wh
         return ever / 1000
 
+    def clock_lied(self) -> None:
+        """Doubt what this run has made: by a clock that was set while nobody counted it may be a new one."""
+        ws = sum(panel.since_power_up_ws for one in self.simulator.inverters for panel in one.panels)
+        self.made["/Ac/Energy/Forward"].unsure += ws / 3.6e6
+
     @property
     def may_be_silent(self) -> bool:
         """True in an hour that the bridge's clock takes for the night or its edge."""

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from bridge.datastore.clock import ManualClock
 from tests.storm.member import Member, Trouble, Wire
+
+#: How long a value that came in a damaged frame may be served once the damage has ended.
+_STANDS_S = 12.0
 
 
 class LineMember(Member):
@@ -25,6 +29,7 @@ class LineMember(Member):
         self.wire = Wire(clock, self.bytes_per_s, name, self.watch)
         self.wire.simulator = self.simulator
         self._share = 0.0
+        self._damage_told_until = -math.inf
         self._playing: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self._go = asyncio.Event()
@@ -72,10 +77,15 @@ class LineMember(Member):
         """Put it back."""
         await self.wire.replug()
 
+    @property
+    def damaging(self) -> bool:  # type: ignore[override]
+        """True while bytes are being damaged, and while the last values of that time may still be served."""
+        return self.clock.monotonic() < self._damage_told_until
+
     def damage(self, share: float) -> None:
         """Lose half of this share of the bytes, and turn a bit in the other half."""
         self._share = share
-        self.damaging = share > 0
+        self._damage_told_until = math.inf if share > 0 else self.clock.monotonic() + _STANDS_S
         self.simulator.misbehave("drop", f"{share / 2:.6f}")
         self.simulator.misbehave("flip", f"{share / 2:.6f}")
 

@@ -136,6 +136,9 @@ class Member(abc.ABC):
         """Yield what the device held of a path from a time on."""
         return self.truth.since(path, since)
 
+    def clock_lied(self) -> None:  # noqa: B027 - most count by what they are told
+        """Take note that the clock was set by an hour or more about the time at which a bridge began."""
+
     def excused(self, path: str, served: Value) -> bool:
         """True for a value that the design allows although the device does not hold it; counted apart."""
         return False

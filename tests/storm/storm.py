@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import inspect
+import math
 import random
 import tempfile
 from collections import Counter
@@ -51,6 +52,8 @@ _TROUBLE_S, _WRITE_S, _NOISE_S, _KILL_S, _JUMP_S, _EXCHANGE_S, _BROKER_S = (
     240.0,
     120.0,
 )
+#: The clock lies about a start that is this near to a jump of so much, in seconds.
+_LIE_S, _LIE_NEAR_S = 3600.0, 900.0
 #: How far the clock is set, in seconds.
 _JUMPS_S = (-5400.0, -61.0, -1.0, 1.0, 61.0, 5400.0, 3 * 86400.0)
 _LINKED = ("/Dc/0/Voltage", "/Dc/0/Current", "/Soc")
@@ -107,6 +110,7 @@ class Storm:
         for member in (*self.members, *self.far):
             verdicts = self.report.verdicts.setdefault(member.kind, Verdicts())
             self.observers[member.name] = Observer(member, verdicts)
+        self._began_at = self._lied_at = -math.inf
         self._in_trouble: dict[str, tuple[float, Trouble]] = {}
         self._writing: set[asyncio.Task[None]] = set()
         self._lives: list[asyncio.Task[Any]] = []
@@ -199,8 +203,22 @@ class Storm:
         self.bridge = Bridge(self.clock, self.members, self.links, self._state, told)
         for member in self.members:
             member.bridge_began_at = self.clock.monotonic()
+        self._began_at = self.clock.monotonic()
+        self._doubt_clock()
         for observer in self.observers.values():
             observer.began(self.clock.monotonic())
+
+    def _jump(self, seconds: float) -> None:
+        self.clock.jump(seconds)
+        if abs(seconds) >= _LIE_S:
+            self._lied_at = self.clock.monotonic()
+            self._doubt_clock()
+
+    def _doubt_clock(self) -> None:
+        """After a start only the wall clock tells how long nobody has counted: it may have been set meanwhile."""
+        if abs(self._began_at - self._lied_at) <= _LIE_NEAR_S:
+            for member in self.members:
+                member.clock_lied()
 
     async def kill(self) -> None:
         """End the bridge at once, and the connections of its clients with it."""
@@ -295,7 +313,7 @@ class Storm:
             member.cut = False
             member.damage(0.0)
         self.cables.broker.mend()
-        self.clock.jump(-self._jumped)
+        self._jump(-self._jumped)
         self._jumped = 0.0
         if self.bridge is None:
             self.begin()
@@ -315,12 +333,12 @@ class Storm:
             self._down_until = now + self.dice.choice((0.0, 0.5, 3.0, 20.0))
         if self._jumped:
             if self._chance(_JUMP_S / 4):
-                self.clock.jump(-self._jumped)
+                self._jump(-self._jumped)
                 self._jumped = 0.0
         elif self._chance(_JUMP_S):
             self.report.events["clock set"] += 1
             self._jumped = self.dice.choice(_JUMPS_S)
-            self.clock.jump(self._jumped)
+            self._jump(self._jumped)
         if self._chance(_EXCHANGE_S):
             await self._exchange()
         broker = self.cables.broker

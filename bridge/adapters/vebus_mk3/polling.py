@@ -17,8 +17,9 @@ RARE_S = 60.0
 _ESSENTIAL_S = 3.0
 #: Age of an item from which those wait that are not shown every round.
 _OLD_S = 2.0
-#: Failures in a row after which an item lets one other go before each retry, so that bad luck with one makes
-#: none of the others old; one of a single unit later, since the unit is then selected anew.
+#: Failures in a row after which an item lets another go before it retries, and one more after each further
+#: failure, so that what is never answered makes none of the others old; one of a single unit later, since the
+#: unit is then selected anew.
 _AGAIN = 3
 _SELECT_AGAIN = 6
 #: Failures after which an item pauses, and how long.
@@ -58,8 +59,8 @@ class Poller:
         self._items: list[Item] = []
         #: The unit that Winmon requests reach; None after a selection of which nothing was heard.
         self._selected: int | None = 0
-        #: The item that lets another one go before it tries again.
-        self._yielding: Item | None = None
+        #: Items that let others go before they try again, and how many.
+        self._yielding: dict[Item, int] = {}
 
     def add(self, item: Item) -> None:
         """Ask for it from now on."""
@@ -80,8 +81,9 @@ class Poller:
         At the unit that is selected now, half of that wait is enough: to select another one takes a request.
         """
         now = self._clock.monotonic()
-        yielding, self._yielding = self._yielding, None
-        due = [item for item in self._items if item.due <= now and item is not yielding]
+        yielding = self._yielding
+        self._yielding = {item: others - 1 for item, others in yielding.items() if others > 1}
+        due = [item for item in self._items if item.due <= now and item not in yielding]
         if not due:
             return min(self._items, key=lambda item: item.due)
         for item in due:
@@ -121,8 +123,9 @@ class Poller:
     def _failed(self, item: Item) -> None:
         item.failures += 1
         item.missed()
-        if item.failures >= (_AGAIN if item.address is None else _SELECT_AGAIN):
-            self._yielding = item
+        again = _AGAIN if item.address is None else _SELECT_AGAIN
+        if item.failures >= again:
+            self._yielding[item] = item.failures - again + 1
             self._selected = None if item.address is not None else self._selected
         if item.failures >= _PATIENT:
             pause = min(_PAUSE_MAX_S, _PAUSE_S * 2.0 ** min(item.failures - _PATIENT, 5))

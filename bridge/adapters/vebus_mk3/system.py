@@ -117,7 +117,7 @@ class System:
             if isinstance(drawn, float) and isinstance(given, float):
                 values |= self._total(frame.phase, (drawn, given))
         self._device.publish(AC[frame.phase], values)
-        self._show_state()
+        self._show_state(heard=frame.phase == 1)
         return True
 
     def take_leds(self, reply: Leds) -> bool:
@@ -248,24 +248,27 @@ class System:
         values["/Ac/NumberOfPhases"] = self.phases
         values["/Ac/ActiveIn/Connected"] = int(self.mains_present)
 
-    def _show_state(self) -> None:
-        """Publish what follows from several frames, while the first phase is heard."""
+    def _show_state(self, *, heard: bool = False) -> None:
+        """Publish what follows from several frames: when the first phase is heard, and when others change it.
+
+        So it grows old with the first phase. Lamps that were heard once and are no more leave it unknown, for
+        they alone tell a fault.
+        """
         first, config = self._ac.get(1), self.panel.config
         if first is None or self._device.reading("/Ac/ActiveIn/L1/V").quality is Quality.STALE:
             return
         before = self._device.value("/State")
         # what has not been heard for long tells no more: the unit may have gone on to another stage
-        leds = None if self._device.reading("/VebusError").quality is Quality.STALE else self._leds
+        lost = self._leds is not None and self._device.reading("/VebusError").quality is Quality.STALE
         stage = self._device.value("/VebusChargeState")
         charge_state = stage if isinstance(stage, int) else None
         active = None if config is None else config.active_input if self.mains_present else NO_INPUT
-        self._device.publish(
-            points.STATE,
-            {
-                "/State": state_value(first.state, leds, charge_state, before),
-                "/Ac/ActiveIn/ActiveInput": active,
-            },
-        )
+        values: Batch = {
+            "/State": None if lost else state_value(first.state, self._leds, charge_state, before),
+            "/Ac/ActiveIn/ActiveInput": active,
+        }
+        if heard or any(self._device.value(path) != value for path, value in values.items()):
+            self._device.publish(points.STATE, values)
 
     def _show_absent(self, phases: Sequence[int]) -> None:
         """Tell that there are no such phases, which is another thing than not having heard of them."""
