@@ -2,8 +2,8 @@
 
 Clients ask at the pace of pollers while 2000 values a second change. Bridges with and without take turns, and
 each is compared with its neighbour in time, for what else the machine does lasts longer than a run; the ratio
-is the median of these pairs. A run with outlets has a commit of the history in it, and a scrape of the metrics
-every 5 s.
+is the median of these pairs. A run with outlets has a commit of the history in it, and a scrape of the
+metrics every 5 s.
 """
 
 import contextlib
