@@ -94,11 +94,6 @@ class Series607Member(LineMember):
         running = any(one == (value != 4) for one in self.true_since("running", since))
         return running or super().did(path, value, since, step)
 
-    def excused(self, path: str, served: Value) -> bool:
-        """What the display shows when it goes off, to a bridge that has just begun and knows no other value."""
-        shown_until = self.simulator.panel._garbage_until
-        return path == "/Dc/0/Voltage" and shown_until - 2 < self.bridge_began_at < shown_until + 1
-
     def change(self, dice: random.Random) -> None:
         """Let load and battery move."""
         if dice.random() < 0.1:

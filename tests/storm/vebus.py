@@ -21,6 +21,8 @@ from tests.storm.truth import Held, Rule
 
 MODE, LIMIT = "/Mode", "/Ac/In/1/CurrentLimit"
 _FAST_S, _SLOW_S = 5.0, 10.0
+#: How far a power may be off that is volts times amps, in hundredths, where the unit has not told it yet.
+_PRODUCT_W = 1.8
 #: How far values may leap undoubted: maps to docs/protocols, section on plausible values (part, least).
 _VOLTS, _AMPS, _DC_AMPS, _WATTS, _SHARE = (0.02, 2.0), (0.1, 0.5), (0.1, 1.0), (0.1, 60.0), (0.0, 1.0)
 _DC_VOLTS, _HERTZ = (0.02, 0.3), (0.0, 0.3)
@@ -92,7 +94,7 @@ class VeBusMember(LineMember):
                 self.rules |= {
                     f"{at}/V": Rule(_FAST_S, 0.01, leap=_VOLTS),
                     f"{at}/I": Rule(_FAST_S, 0.01, leap=_AMPS),
-                    f"{at}/P": Rule(_FAST_S, 0.6, leap=_WATTS),
+                    f"{at}/P": Rule(_FAST_S, _PRODUCT_W, leap=_WATTS),
                     f"{at}/F": Rule(_FAST_S, 0.3, leap=_HERTZ),
                 }
 

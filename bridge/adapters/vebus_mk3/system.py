@@ -56,6 +56,8 @@ class System:
         self.phases: int = 1 if options.phases == "auto" else options.phases
         self._phases_known = False
         self._device = device
+        self._clock = clock
+        self._powered_at = clock.monotonic()
         self._options = options
         self._leaps = LeapFilter()
         self._leds: Leds | None = None
@@ -67,6 +69,7 @@ class System:
 
     def powered(self) -> None:
         """Begin anew with an interface or a system that may be another one."""
+        self._powered_at = self._clock.monotonic()
         self.scales = Scales()
         self._leaps = LeapFilter()
         self.panel.powered()
@@ -251,15 +254,18 @@ class System:
     def _show_state(self, *, heard: bool = False) -> None:
         """Publish what follows from several frames: when the first phase is heard, and when others change it.
 
-        So it grows old with the first phase. Lamps that were heard once and are no more leave it unknown, for
-        they alone tell a fault.
+        So it grows old with the first phase. Without lamps it is unknown, for they alone tell a fault; an
+        interface that never tells them is believed without.
         """
         first, config = self._ac.get(1), self.panel.config
         if first is None or self._device.reading("/Ac/ActiveIn/L1/V").quality is Quality.STALE:
             return
         before = self._device.value("/State")
         # what has not been heard for long tells no more: the unit may have gone on to another stage
-        lost = self._leds is not None and self._device.reading("/VebusError").quality is Quality.STALE
+        if self._leds is None:
+            lost = self._clock.monotonic() - self._powered_at < points.SLOW_STALE_S
+        else:
+            lost = self._device.reading("/VebusError").quality is Quality.STALE
         stage = self._device.value("/VebusChargeState")
         charge_state = stage if isinstance(stage, int) else None
         active = None if config is None else config.active_input if self.mains_present else NO_INPUT

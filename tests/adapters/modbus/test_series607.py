@@ -212,12 +212,16 @@ async def test_what_the_display_shows_when_it_goes_off_is_not_shown(monkeypatch:
         assert seen <= {25.9, 0, None}
 
 
-async def test_the_first_voltage_since_it_was_off_is_none_to_measure_others_by() -> None:
-    """It may be what the display shows of an inverter that goes off again at once."""
+@pytest.mark.parametrize("was_on", [False, True])
+async def test_the_first_voltage_is_none_to_measure_others_by(was_on: bool) -> None:
+    """It may be what the display shows of an inverter that goes off at once."""
     clock = ManualClock()
     quirk = Series607(clock)
-    assert quirk.heard({STATE: 9, VOLTAGE: 25.9})[VOLTAGE] == 25.9
-    quirk.heard({STATE: 0, VOLTAGE: 0.0})
+    if was_on:
+        quirk.heard({STATE: 9, VOLTAGE: 25.9})
+        await clock.advance(0.5)
+        assert quirk.heard({STATE: 9, VOLTAGE: 25.9})[VOLTAGE] == 25.9
+        quirk.heard({STATE: 0, VOLTAGE: 0.0})
     shown = []
     for volts in (60.32, 60.32, 25.8, 25.9, 25.9):
         await clock.advance(0.25)

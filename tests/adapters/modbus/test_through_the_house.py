@@ -56,7 +56,7 @@ async def client(tmp_path: Path) -> AsyncIterator[AsyncModbusTcpClient]:
             made = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=BOUND_S, retries=0)
             stack.callback(made.close)
             assert await made.connect()
-            for address, unit, word in ((0x3010, 42, 0), (0x0002, 7, 0x4270)):
+            for address, unit, word in ((0x3010, 42, 0), (0x3001, 42, 25900), (0x0002, 7, 0x4270)):
                 reply = await made.read_holding_registers(address, device_id=unit)
                 while reply.isError() or reply.registers != [word]:
                     await asyncio.sleep(0.05)

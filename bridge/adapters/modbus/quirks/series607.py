@@ -57,7 +57,7 @@ class Series607(Quirk):
         super().__init__(clock)
         self._state: Value | None = None
         self._state_at = -math.inf
-        self._unexplained = self._was_off = False
+        self._unexplained = False
         self._good: float | None = None
         self._doubted: float | None = None
         self._doubted_at = -math.inf
@@ -104,7 +104,6 @@ class Series607(Quirk):
         voltage = values.get(VOLTAGE)
         if state == STATE_OFF:
             self._good = self._doubted = None
-            self._was_off = True
         elif isinstance(voltage, int | float) and self._is_plausible(voltage):
             self._good, self._doubted, self._good_at = voltage, None, now
         elif now - self._good_at < _REJECT_FOR_S:
@@ -122,9 +121,8 @@ class Series607(Quirk):
         if not low <= voltage <= high:
             return False
         agreed = agrees and now - self._doubted_at >= _AGREES_AFTER_S
-        if self._good is None:  # the first one since it was off may be the last of one that goes off again
-            return agreed or not self._was_off
-        return agreed or abs(voltage - self._good) <= _LEAP_V
+        # the first one may be the last of a display that goes off
+        return agreed or (self._good is not None and abs(voltage - self._good) <= _LEAP_V)
 
     def _alarmed(self, values: dict[Path, Value | None]) -> None:
         """Tell the fault: a fault state without any alarm is the overload that the sketch loses.
