@@ -45,7 +45,7 @@ _SCHEMA = (
     f"PRAGMA user_version={SCHEMA_VERSION}",
 )
 #: What SQLite says of a spoilt head, or of our version number and another's tables.
-_OTHERS = ("no such", "already exists", "unsupported file")
+_OTHERS = ("no such", "already exists", "unsupported file", "same text encoding")
 #: What must be there to be read: names in the table of series and in its index, the columns of all tables.
 _WANTED = (
     "id, device, path, unit FROM series",

@@ -13,7 +13,7 @@ from bridge.register_maps.checks import check_map
 from bridge.register_maps.device_entries import read_detect, read_device
 from bridge.register_maps.entries import EntryReader
 from bridge.register_maps.fields import Faults, Fields, MapError, path
-from bridge.register_maps.format import Coil, Kind, Register, RegisterMap, Stale, Table
+from bridge.register_maps.format import Coil, Detect, Kind, Register, RegisterMap, Stale, Table
 from bridge.register_maps.positions import Node, compose
 from bridge.register_maps.types import Value
 
@@ -102,7 +102,7 @@ class _MapReader:
             registers=tuple(sorted(registers, key=lambda r: (r.table, r.address))),
             coils=tuple(sorted(coils, key=lambda c: (c.table, c.address))),
             device=device,
-            detect=read_detect(fields.get("detect"), faults) or base.detect,
+            detect=read_detect(fields.get("detect"), faults) or self._inherited(base.detect),
             stale=Stale(stale) if stale else base.stale,
             constants=MappingProxyType({**base.constants, **self._constants()}),
             file=faults.file,
@@ -116,6 +116,11 @@ class _MapReader:
                 "add `detect: {address: .., type: .., values: .., methods: [tcp]}`",
             )
         return loaded
+
+    def _inherited(self, detect: Detect | None) -> Detect | None:
+        """Return it with a place in this file: what does not fit it is wrong here."""
+        place = self._fields.key("extends")
+        return detect and replace(detect, line=place.line, column=place.column)
 
     def _check_name(self) -> None:
         name = self._fields.text("name")

@@ -334,6 +334,16 @@ async def test_a_name_that_is_no_text_any_more_is_damage(tmp_path: Path, number:
     assert await rig.reader.lifetime("pump", POWER) >= 0.1
 
 
+def test_a_text_encoding_that_nobody_wrote_is_damage(tmp_path: Path) -> None:
+    rig, path = Rig(tmp_path / "h"), tmp_path / "h"
+    HistoryFile(path, rig.calendar, Retention(1, 1, 1)).close()
+    with path.open("r+b") as file:  # SQLite's file format, 1.3: the encoding in bytes 56 to 59
+        file.seek(59)
+        file.write(b"\x02")
+    HistoryFile(path, rig.calendar, Retention(1, 1, 1)).close()
+    assert list(tmp_path.glob("h.damaged-*"))
+
+
 @pytest.mark.parametrize(
     ("wanted", "byte"),
     [(b"TABLE series", 0xC8), (b"heard REAL", 0x30), (b"device TEXT", 0x30)],

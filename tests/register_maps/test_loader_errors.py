@@ -304,6 +304,19 @@ def test_a_persona_needs_methods() -> None:
     assert "a persona is served only by those" in errors[0].message
 
 
+def test_a_detect_that_is_extended_and_does_not_fit_is_told_at_extends() -> None:
+    base = "\n".join(
+        (
+            registers("address: 16, type: u16, value: 7"),
+            *("# a long file" for _ in range(20)),
+            "detect: {address: 16, type: u16, values: {7: Seven}}",
+        )
+    )
+    (error,) = load("extends: base\nregisters: [{address: 16, type: u16, value: 8}]", base=base).errors
+    assert (error.line, error.column) == (1, 1)
+    assert "detect" in error.message
+
+
 def test_an_error_in_what_is_extended_is_told_at_extends() -> None:
     errors = load("extends: base\ntitle: X", base=registers("address: 1, type: u99, path: /X")).errors
     assert (errors[0].line, errors[0].column) == (1, 10)

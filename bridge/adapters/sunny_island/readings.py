@@ -30,6 +30,8 @@ _CHARGE_STATES = {STATE_BULK: 1, STATE_ABSORPTION: 2}
 #: Operating states of frame 0x306 (external-BMS paper): 0 none, 1 operating, 3 warning, 4 failure.
 WARNING, FAILURE = 3, 4
 _LETTERS = {WARNING: "W", FAILURE: "F"}
+#: A state of charge beyond this, or below none, is no measurement.
+_FULLEST_PCT = 100.0
 #: Nearer than this to its set-point the battery is held there, no more filled (the set-point's own step).
 _AT_SET_POINT_V = 0.1
 
@@ -80,12 +82,13 @@ def battery_values(fields: Fields) -> Batch:
     """Return what frame 0x305 says. An island counts its current negative while charging."""
     volts, amps = number(fields, "batt_voltage_v"), number(fields, "batt_current_raw_a")
     amps = None if amps is None else 0.0 - amps  # never -0.0
+    share = number(fields, "soc_pct")
     return {
         "/Dc/0/Voltage": volts,
         "/Dc/0/Current": amps,
         "/Dc/0/Power": None if volts is None or amps is None else volts * amps,
         "/Dc/0/Temperature": number(fields, "batt_temperature_c"),
-        "/Soc": number(fields, "soc_pct"),
+        "/Soc": None if share is None or not 0 <= share <= _FULLEST_PCT else share,
     }
 
 

@@ -47,6 +47,14 @@ def test_the_captured_battery_frame_with_victrons_sign() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"), [(0.0, 0.0), (100.0, 100.0), (-0.1, None), (-20.8, None), (100.1, None)]
+)
+def test_a_share_that_no_battery_can_have_is_absent(told: float, shown: float | None) -> None:
+    found = {**fields("si_battery_tail_from_notes"), "soc_pct": told}
+    assert battery_values(found)["/Soc"] == shown
+
+
 def test_status() -> None:
     assert status_values(fields("si_status_running")) == {
         "/Soh": 98.0,
