@@ -29,23 +29,28 @@ async def announced(*services: Service) -> AsyncIterator[Announcer]:
 
 
 class Seen:
-    """Names that a browser sees come and go."""
+    """Names that a browser sees come and go; those of other bridges on this machine are none of ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: str) -> None:
         self.names: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._own = own
 
     def add_service(self, _: object, __: str, name: str) -> None:
-        self.names.put_nowait(("came", name))
+        self._note("came", name)
 
     def remove_service(self, _: object, __: str, name: str) -> None:
-        self.names.put_nowait(("went", name))
+        self._note("went", name)
+
+    def _note(self, what: str, name: str) -> None:
+        if name.startswith(self._own):
+            self.names.put_nowait((what, name))
 
     def update_service(self, *_: object) -> None: ...
 
 
 async def test_a_listener_is_found_and_goes_with_the_bridge() -> None:
     browser = AsyncZeroconf(interfaces=LOOPBACK)
-    seen = Seen()
+    seen = Seen("Boathouse")
     browsing = AsyncServiceBrowser(browser.zeroconf, f"{MODBUS}.local.", listener=seen)  # type: ignore[arg-type]
     try:
         async with asyncio.timeout(PATIENCE_S):

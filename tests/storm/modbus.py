@@ -1,6 +1,7 @@
 """Modbus devices in the storm: a Series607 on an RTU line, and a meter behind Modbus TCP."""
 
 import asyncio
+import math
 import random
 import struct
 from collections.abc import Coroutine, Mapping
@@ -47,6 +48,7 @@ class Series607Member(LineMember):
 
     def __init__(self, clock: ManualClock, name: str, unit: int) -> None:
         self.simulator = Series607Simulator(clock)
+        self._nonsense_at = -math.inf
         super().__init__(
             clock, name, "series607", unit, map="series607", remote_unit=42, serial="WAGON1", baudrate=38400
         )
@@ -88,6 +90,16 @@ class Series607Member(LineMember):
             "/Alarms/LowVoltage": 2 if fault == 1 else 0,
             "/Alarms/HighTemperature": 2 if fault == 4 else 0,
         }
+
+    def watch(self) -> None:
+        """Note what is true, and when the display last showed nonsense."""
+        super().watch()
+        if self.simulator.panel.nonsense is not None:
+            self._nonsense_at = self.clock.monotonic()
+
+    def excused(self, path: str, served: Value) -> bool:
+        """Nonsense that stays for longer than a page of the display is what the display says."""
+        return path == "/Dc/0/Voltage" and self.clock.monotonic() - self._nonsense_at <= self.window(path)
 
     def did(self, path: str, value: Value, since: float, step: float) -> bool:
         """The inverter itself counts as well: the Arduino shows one that goes off as running for 0.7 s."""

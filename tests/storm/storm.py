@@ -351,7 +351,7 @@ class Storm:
             self.report.events["broker down"] += 1
             broker.cut()
         if self._chance(_BROKER_S):
-            broker.delay_s = self.dice.choice((0.01, 0.01, 0.3, 1.5))
+            broker.delay_s = self.dice.choice((0.01, 0.01, 0.3, remote.SLOWEST_S))
 
     async def _leave(self, bridge: Bridge) -> None:
         leaving = asyncio.create_task(bridge.leave())

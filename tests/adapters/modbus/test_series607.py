@@ -166,7 +166,7 @@ async def test_impossible_voltages(monkeypatch: pytest.MonkeyPatch, shown: str, 
     async with Rig(monkeypatch) as rig:
         await rig.known()
         rig.simulator.misbehave("garbage", shown)
-        await rig.clock.advance(1)
+        await rig.clock.advance(2)
         assert rig.device.value(VOLTAGE) == pytest.approx(value)
 
 
@@ -219,12 +219,12 @@ async def test_the_first_voltage_is_none_to_measure_others_by(was_on: bool) -> N
     quirk = Series607(clock)
     if was_on:
         quirk.heard({STATE: 9, VOLTAGE: 25.9})
-        await clock.advance(0.5)
+        await clock.advance(1.5)
         assert quirk.heard({STATE: 9, VOLTAGE: 25.9})[VOLTAGE] == 25.9
         quirk.heard({STATE: 0, VOLTAGE: 0.0})
     shown = []
     for volts in (60.32, 60.32, 25.8, 25.9, 25.9):
-        await clock.advance(0.25)
+        await clock.advance(0.75)
         shown.append(quirk.heard({STATE: 9, VOLTAGE: volts}).get(VOLTAGE))
     assert shown == [None, None, None, None, 25.9]
 

@@ -35,8 +35,8 @@ _PLAUSIBLE_V = (8.0, 65.0)
 #: A sample this far from the last good one is believed when a later one agrees: several hundred volts wrap
 #: round in 16 bits of millivolts, and can come out anywhere.
 _LEAP_V, _AGREES_V = 4.0, 1.0
-#: How much later: what the display shows for a moment when it goes off is read twice around a command.
-_AGREES_AFTER_S = 0.4
+#: How much later: the display turns its page once a second; what it shows as it goes off may stand as long.
+_AGREES_AFTER_S = 1.2
 #: How long the last good voltage stands in for samples that cannot be.
 _REJECT_FOR_S = 5.0
 #: Least time between two requests.
