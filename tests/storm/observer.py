@@ -194,7 +194,7 @@ class Observer:
         if written is None or now - max(written + lease.time_s, self._well_since) < lease.obeyed_s:
             return
         self._verdicts.leases += 1
-        held = list(member.true_since(path, now))
+        held = list(member.true_since(path, written))  # it may come up anew by itself after that
         if not any(near(lease.safe, one, 1.0) for one in held) and f"lease {path}" not in self._told:
             self._told.add(f"lease {path}")
             self._verdicts.wrong.append(
